@@ -1,0 +1,205 @@
+"""A grade: a frozen submission in a fresh box, perturbed, executed, read back, checked. Knows no model.
+
+A submission that brings down its box, its engine or a check must not come away without a grade. Where something was
+lost after it had been at work, the scenario is played again in a new box; what is lost then, too, is its own fault,
+unless the new box can't be opened. Where a check breaks on what it found, the reference is graded as a control: if
+the check bears that, what broke it is the submission's.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from graders import common_checks, tampering
+from graders.check import TEXT_DIMENSIONS, Check, CheckResult, checks_of, parameters, scenarios_of
+from graders.contract import Contract
+from harness.errors import BenchError, InfrastructureError, SubmissionFault
+from harness.lab import Lab
+from harness.sandboxes import Sandbox
+from harness.submission import Submission
+from harness.task import Task
+
+LONGEST_EVIDENCE = 4000
+# After so many losses of a grade no further scenario is played.
+MOST_LOSSES = 3
+
+
+@dataclass(frozen=True)
+class Grade:
+    """Every check of one submission in one hidden world.
+
+    ``notes`` name what was done to the world, ``tampering`` what was recognised as an attempt on the grade.
+    """
+
+    task: str
+    seed: int
+    checks: tuple[CheckResult, ...]
+    notes: tuple[str, ...]
+    seconds: float
+    tampering: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> float:
+        return weighted(self.checks)
+
+    @property
+    def resolved(self) -> bool:
+        return all(check.passed for check in self.checks if check.required)
+
+    @property
+    def dimensions(self) -> dict[str, float]:
+        names = dict.fromkeys(check.dimension for check in self.checks)
+        return {name: weighted([check for check in self.checks if check.dimension == name]) for name in names}
+
+    @property
+    def failed(self) -> frozenset[str]:
+        return frozenset(check.id for check in self.checks if not check.passed)
+
+
+def weighted(checks: tuple[CheckResult, ...] | list[CheckResult]) -> float:
+    """Share of the weight that passed, 0 to 1."""
+    total = sum(check.weight for check in checks)
+    return sum(check.weight for check in checks if check.passed) / total if total else 0.0
+
+
+def grade(task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract) -> Grade:
+    """Grade a submission in the world of a hidden seed.
+
+    Raises:
+        InfrastructureError: the box or an engine failed, or a check itself did (cause ``grader``): no grade at all.
+    """
+    done = played(task, submission, sandbox, seed, contract)
+    return replace(done, tampering=tuple(dict.fromkeys((*tampering.in_files(task, submission), *done.tampering))))
+
+
+def played(
+    task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract, *, is_control: bool = False
+) -> Grade:
+    started = time.monotonic()
+    given = {"world": build(task, seed), "rebuild": task.world.build, "contract": contract}
+
+    def is_sound() -> bool:
+        """Whether the reference gets a grade in this world, here and now."""
+        if is_control or submission.digest == task.reference.digest:
+            return False
+        try:
+            played(task, task.reference, sandbox, seed, contract, is_control=True)
+        except InfrastructureError:
+            return False
+        return True
+
+    stage = Stage(lambda: Lab(task, sandbox, submission), scenarios_of(task.checks), given, is_sound)
+    try:
+        results = [stage.result(check) for check in checks_of(task.checks)]
+        runs = any(result.passed for result in results)
+        results += [
+            stage.result(check) if runs else failed(check, "nothing of what it describes works")
+            for check in checks_of(common_checks)
+        ]
+    finally:
+        stage.lab.close()
+    seconds = time.monotonic() - started
+    return Grade(task.id, seed, tuple(results), tuple(stage.notes), seconds, tuple(stage.incidents))
+
+
+def build(task: Task, seed: int) -> Any:
+    try:
+        return task.world.build(seed)
+    except Exception as error:
+        raise InfrastructureError(
+            "grader", f"{task.id}: the world of seed {seed} can't be built: {type(error).__name__}: {error}"
+        ) from error
+
+
+class Stage:
+    """Resolves what checks ask for by name; each scenario is played once."""
+
+    def __init__(
+        self,
+        open_lab: Callable[[], Lab],
+        scenarios: dict[str, Callable[..., Any]],
+        given: dict[str, Any],
+        is_sound: Callable[[], bool],
+    ) -> None:
+        self.open_lab = open_lab
+        self.scenarios = scenarios
+        self.given = given
+        self.is_sound = functools.cache(is_sound)
+        self.faults: dict[str, Exception] = {}
+        self.lost: list[str] = []
+        self._past: list[Lab] = []
+        self._enter()
+
+    def _enter(self) -> None:
+        """A new lab: what was seen in the one before may lean on a state that is gone."""
+        self.lab = self.open_lab()
+        self._past.append(self.lab)
+        self.values: dict[str, Any] = {**self.given, "lab": self.lab}
+
+    @property
+    def notes(self) -> list[str]:
+        return list(dict.fromkeys(note for lab in self._past for note in lab.notes))
+
+    @property
+    def incidents(self) -> list[str]:
+        seen = [incident for lab in self._past for incident in lab.box.incidents]
+        return list(dict.fromkeys([*seen, *(["what it ran on was brought down"] if self.lost else [])]))
+
+    def result(self, check: Check) -> CheckResult:
+        try:
+            check.function(**{name: self.value(name) for name in parameters(check.function)})
+        except (AssertionError, SubmissionFault) as problem:
+            return failed(check, str(problem) or check.id.replace("_", " "))
+        except BenchError:
+            raise
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            if not self.is_sound():
+                raise InfrastructureError(
+                    "grader", f"{self.lab.task.id}: the check {check.id} itself failed: {said}"
+                ) from error
+            return failed(check, f"what was found can't be judged ({said}); what the reference leaves, can")
+        return CheckResult(check.id, check.dimension, check.clauses, check.weight, check.required, passed=True)
+
+    def value(self, name: str) -> Any:
+        if name in self.faults:
+            raise self.faults[name]
+        if name not in self.values:
+            try:
+                self.values[name] = self.play(name)
+            except (AssertionError, SubmissionFault) as problem:
+                self.faults[name] = problem
+                raise
+        return self.values[name]
+
+    def play(self, name: str) -> Any:
+        """Play a scenario; if box or engine is lost by what the submission does there, once more in a new lab."""
+        function = self.scenarios[name]
+        problem = ""
+        while len(self.lost) < MOST_LOSSES:
+            try:
+                arguments = {parameter: self.value(parameter) for parameter in parameters(function)}
+                self.lab.fresh()
+                return function(**arguments)
+            except InfrastructureError as error:
+                if error.cause == "grader" or not self.lab.touched:
+                    raise
+                self.lost.append(str(error))
+                self.lab.close()
+                self._enter()
+                if problem:
+                    problem = str(error)
+                    break
+                problem = str(error)
+        raise SubmissionFault(f"it brought down what it ran on, again and again: {problem or self.lost[-1]}")
+
+
+def failed(check: Check, evidence: str) -> CheckResult:
+    text = evidence if len(evidence) <= LONGEST_EVIDENCE else evidence[:LONGEST_EVIDENCE] + " …"
+    text = text.encode(errors="replace").decode()  # half a surrogate pair, say: no file could hold it
+    required = check.required and check.dimension not in TEXT_DIMENSIONS
+    return CheckResult(check.id, check.dimension, check.clauses, check.weight, required, passed=False, evidence=text)

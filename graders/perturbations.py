@@ -1,0 +1,103 @@
+"""What a grader does to the world: shared pieces that a task's scenarios are put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from harness.engines import CrashingEngine
+from harness.errors import SubmissionFault
+from harness.lab import Lab
+from harness.sandboxes._box import Completed
+
+Seen = TypeVar("Seen")
+MOST_POINTS = 16
+
+
+@dataclass(frozen=True)
+class AfterCrash(Generic[Seen]):
+    """What was seen after a run was killed once ``after`` of its ``of`` statements had finished, and run again.
+
+    ``between`` is what stood there before the second run.
+    """
+
+    after: int
+    of: int
+    between: Seen
+    seen: Seen
+
+
+def must_end_well(done: Completed, what: str) -> Completed:
+    """The submission's command succeeded; otherwise the check at hand fails with what it said."""
+    if not done.ok:
+        raise SubmissionFault(f"{what}: {done.explain()}")
+    return done
+
+
+def crash_everywhere(
+    lab: Lab,
+    engine: CrashingEngine,
+    *,
+    prepare: Callable[[], None],
+    act: Callable[[], Completed],
+    observe: Callable[[], Seen],
+    most: int = MOST_POINTS,
+) -> list[AfterCrash[Seen]]:
+    """Kill ``act`` after each of its statements in turn, run it again, and observe.
+
+    ``prepare`` brings the world to where ``act`` starts from (it begins with ``lab.fresh()`` or a restored state).
+    Every statement is a crash point; where there are more than ``most``, the commits are, for between two commits
+    the database stands as it stood after the first; where those are too many, as many of them as ``most``, spread
+    evenly, the first and the last among them.
+    """
+    prepare()
+    engine.count()
+    done = act()
+    statuses = engine.stop_counting()
+    must_end_well(done, "undisturbed")
+    if not statuses:
+        raise SubmissionFault("the run sent no statement to the database")
+    found = []
+    for after in crash_points(statuses, most):
+        prepare()
+        engine.crash(after)
+        act()
+        engine.stop_counting()
+        between = observe()
+        must_end_well(act(), f"run again after a kill behind statement {after} of {len(statuses)}")
+        found.append(AfterCrash(after, len(statuses), between, observe()))
+    lab.note(
+        f"killed after statement {', '.join(str(point.after) for point in found)} of {len(statuses)}, then run again"
+    )
+    return found
+
+
+def crash_points(statuses: Sequence[str], most: int) -> list[int]:
+    """How many statements finish before each kill. ``statuses`` as ``CrashingEngine.stop_counting`` gives them."""
+    every = list(range(len(statuses) + 1))
+    if len(every) <= most:
+        return every
+    commits = [0, *(number for number, status in enumerate(statuses, 1) if status == "I")]
+    if len(commits) <= most:
+        return commits
+    step = (len(commits) - 1) / (most - 1)
+    return sorted({commits[round(index * step)] for index in range(most)})
+
+
+def twice(lab: Lab, act: Callable[[], Completed], observe: Callable[[], Seen], what: str) -> tuple[Seen, Seen]:
+    """Run the same thing twice; what was seen after each."""
+    must_end_well(act(), what)
+    first = observe()
+    must_end_well(act(), f"{what}, a second time")
+    lab.note(f"{what}: run twice")
+    return first, observe()
+
+
+Step = TypeVar("Step")
+
+
+def each(act: Callable[[Step], Completed], steps: Iterable[Step], what: str) -> None:
+    """Run it for every step (day, batch) in this order."""
+    for step in steps:
+        must_end_well(act(step), f"{what} {step}")

@@ -1,0 +1,76 @@
+"""Grade a folder that somebody made elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from graders.grade import Grade
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--task", "name", required=True, help="The task the folder answers.")
+@click.option("--suite", default="core", show_default=True, help="A bundled suite, or the path of a folder of tasks.")
+@click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, or auto (the strongest).")
+@click.option("--seed", type=click.IntRange(0), help="The hidden world. Default: the first.")
+@click.option("--json", "as_json", is_flag=True, help="The grade as JSON.")
+def command(folder: Path, name: str, suite: str, sandbox: str, seed: int | None, as_json: bool) -> int:
+    """Grade FOLDER as a submission to a task. Exit code 1 if it doesn't resolve the task."""
+    from graders.grade import grade
+    from harness.cli._show import show
+    from harness.display import display
+    from harness.grading import suite_contract
+    from harness.run import prepare
+    from harness.sandboxes import _choice
+    from harness.submission import DELIVERABLE, SubmissionError, from_folder
+    from harness.task import HIDDEN_SEEDS, load_suite, select
+
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", "name the folder that holds the submission")
+    task = select(load_suite(suite), (name,))[0]
+    try:
+        submission = from_folder(folder, (*task.manifest.submit, DELIVERABLE))
+    except (SubmissionError, OSError) as error:
+        raise UsageError(f"{folder} can't be a submission: {error}") from None
+    box = _choice.choose(sandbox, trusted=False)
+    with display(sys.stderr) as shown:
+        prepare(box, [task], shown)
+        shown.note(f"grading {task.id} in {box.name}")
+        graded = grade(task, submission, box, HIDDEN_SEEDS[0] if seed is None else seed, suite_contract())
+    if as_json:
+        click.echo(to_json(graded))
+    else:
+        show(for_terminal(graded))
+    return EXIT_FINE if graded.resolved else EXIT_GATE_FAILED
+
+
+def for_terminal(graded: Grade) -> RenderableType:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from results.text import printable
+
+    table = Table("check", "dimension", "weight", "", "evidence")
+    for check in graded.checks:
+        sign = Text("passed", "green") if check.passed else Text("failed", "red")
+        table.add_row(check.id, check.dimension, f"{check.weight:g}", sign, Text(printable(check.evidence)))
+    verdict = "resolved" if graded.resolved else "not resolved"
+    return Group(table, Text(f"{graded.task}: score {graded.score:.2f}, {verdict}"))
+
+
+def to_json(graded: Grade) -> str:
+    import json
+    from dataclasses import asdict
+
+    whole = {**asdict(graded), "score": graded.score, "resolved": graded.resolved, "dimensions": graded.dimensions}
+    return json.dumps(whole, indent=2)

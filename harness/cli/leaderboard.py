@@ -1,0 +1,71 @@
+"""Rank the configurations of finished and unfinished runs.
+
+Only what is comparable shares a table: the same tasks, and either real or simulated results.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.errors import UsageError
+from results.errors import RunDirectoryError
+from results.text import one_line
+
+if TYPE_CHECKING:
+    from results.leaderboard import Run
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--markdown", "form", flag_value="markdown", type=str, help="Tables in Markdown.")
+@click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
+@click.option("--csv", "form", flag_value="csv", type=str, help="All columns as CSV, one block a table.")
+def command(runs: tuple[Path, ...], form: str | None) -> None:
+    """Rank the configurations (model, agent, persona, parameters) of RUNS.
+
+    RUNS are run directories, or folders of them; without any: all below ./runs. Intervals are at 95 %, with
+    the task as unit. Unfinished runs are marked as partial; simulated results never share a table with real
+    ones.
+    """
+    from results import rendering
+    from results.leaderboard import leaderboards
+
+    boards = leaderboards(_read(runs or (Path("runs"),), named=bool(runs)))
+    if form == "json":
+        click.echo(rendering.as_json(boards))
+    elif form == "csv":
+        click.echo(rendering.as_csv(boards), nl=False)
+    elif form == "markdown":
+        click.echo(rendering.as_markdown(boards), nl=False)
+    else:
+        from harness.cli._show import show
+
+        show(rendering.for_terminal(boards))
+
+
+def _read(folders: tuple[Path, ...], named: bool) -> list[Run]:
+    """The runs in the folders. A run that can't be read is an error if it was named, else a warning."""
+    from results.leaderboard import Run
+    from results.run_directory import RunDirectory, find_runs
+
+    found = {}
+    for folder in folders:
+        paths = find_runs(folder)
+        if not paths and named:
+            RunDirectory.open(folder)  # says what is wrong with it
+        for path in paths:
+            try:
+                found[path.resolve()] = Run.read(RunDirectory.open(path))
+            except RunDirectoryError as error:
+                if path in folders:
+                    raise
+                click.echo(f"left out: {one_line(error.problem)}", err=True)
+    if not found:
+        raise UsageError(
+            f"there is no readable run below {', '.join(map(str, folders))}",
+            "make one: bench run --model reference",
+        )
+    return list(found.values())

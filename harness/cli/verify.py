@@ -1,0 +1,144 @@
+"""Prove the graders: references and alternates pass, mutants fail exactly what they break.
+
+Exit code 1 if anything is not as it must be.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from harness.verify import Matrix, Verdict
+
+
+@click.command()
+@click.argument("tasks", nargs=-1)
+@click.option("--suite", default="core", show_default=True, help="A bundled suite, or the path of a folder of tasks.")
+@click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, embedded or auto (embedded).")
+@click.option("--seeds", type=click.IntRange(1, 3), default=3, show_default=True, help="Hidden worlds a solution.")
+@click.option("--jobs", type=click.IntRange(1), default=max(1, (os.cpu_count() or 2) // 2 + 1), help="Cases at a time.")
+@click.option("--only", help="Only cases whose label holds this, like `reference` or `mutant append`.")
+@click.option("--repeat", type=click.IntRange(1), default=1, help="Judge everything so many times (for flakes).")
+@click.option("--evidence", is_flag=True, help="Print why each failing check failed, also where it must.")
+@click.option("--json", "as_json", is_flag=True, help="The matrix as JSON.")
+def command(
+    tasks: tuple[str, ...],
+    suite: str,
+    sandbox: str,
+    seeds: int,
+    jobs: int,
+    only: str | None,
+    repeat: int,
+    evidence: bool,
+    as_json: bool,
+) -> int:
+    """Grade every solution of TASKS (ids or globs; all without) and compare with what it must come to."""
+    from harness.grading import suite_contract
+    from harness.sandboxes import _choice
+    from harness.task import HIDDEN_SEEDS, load_suite, select
+    from harness.verify import Matrix, verify
+
+    chosen = select(load_suite(suite), tasks)
+    box = _choice.choose(sandbox, trusted=True)
+    box.reap()
+    for environment in sorted({task.manifest.environment for task in chosen}):
+        if not box.is_prepared(environment):
+            click.echo(f"building the environment {environment} for {box.name} …", err=True)
+        box.prepare(environment)
+
+    def tell(verdict: Verdict) -> None:
+        click.echo(line(verdict), err=True)
+        if evidence and verdict.grade:
+            for check in verdict.grade.checks:
+                if not check.passed:
+                    click.echo(f"    {check.id}: {check.evidence}", err=True)
+
+    verdicts: list[Verdict] = []
+    problems: tuple[str, ...] = ()
+    for _ in range(repeat):
+        matrix = verify(
+            chosen,
+            box,
+            suite_contract(),
+            seeds=HIDDEN_SEEDS[:seeds],
+            jobs=jobs,
+            wanted=lambda case: only is None or only in case.label,
+            tell=tell,
+        )
+        verdicts += matrix.verdicts
+        problems = matrix.problems
+    if not verdicts:
+        raise UsageError(
+            f"no case's label holds {only!r}", "labels are like `reference`, `alternate NAME`, `mutant NAME`"
+        )
+    whole = Matrix(tuple(verdicts), problems)
+    if as_json:
+        click.echo(to_json(whole))
+    else:
+        print_matrix(whole)
+    return EXIT_FINE if whole.green else EXIT_GATE_FAILED
+
+
+def line(verdict: Verdict) -> str:
+    case = verdict.case
+    score = f"{verdict.grade.score:.2f} in {verdict.grade.seconds:.1f} s" if verdict.grade else "invalid"
+    sign = "WRONG" if verdict.problems else "ok   "
+    said = "".join(f"\n    {problem}" for problem in verdict.problems)
+    return f"{sign} {case.task.id} {case.label} (seed {case.seed}): {score}{said}"
+
+
+def print_matrix(matrix: Matrix) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from harness.cli._show import show
+
+    table = Table("task", "case", "seed", "score", "failed checks", "verdict")
+    for verdict in matrix.verdicts:
+        case, grade = verdict.case, verdict.grade
+        lost = sorted(grade.failed) if grade else []
+        table.add_row(
+            case.task.id,
+            case.label,
+            str(case.seed),
+            f"{grade.score:.2f}" if grade else "invalid",
+            "all" if case.kind == "nop" and not verdict.problems else ", ".join(lost),
+            "[red]wrong[/]" if verdict.problems else "[green]as it must be[/]",
+        )
+    show(table)
+    for problem in matrix.problems:
+        show(f"[red]wrong[/] {escape(problem)}")
+    wrong = sum(1 for verdict in matrix.verdicts if verdict.problems) + len(matrix.problems)
+    show("all green" if matrix.green else f"{wrong} wrong")
+
+
+def to_json(matrix: Matrix) -> str:
+    import json
+
+    return json.dumps(
+        {
+            "green": matrix.green,
+            "problems": list(matrix.problems),
+            "cases": [
+                {
+                    "task": verdict.case.task.id,
+                    "kind": verdict.case.kind,
+                    "name": verdict.case.name,
+                    "seed": verdict.case.seed,
+                    "score": verdict.grade.score if verdict.grade else None,
+                    "resolved": verdict.grade.resolved if verdict.grade else None,
+                    "failed": sorted(verdict.grade.failed) if verdict.grade else [],
+                    "must_fail": sorted(verdict.case.must_fail),
+                    "seconds": round(verdict.grade.seconds, 2) if verdict.grade else None,
+                    "problems": list(verdict.problems),
+                }
+                for verdict in matrix.verdicts
+            ],
+        },
+        indent=2,
+    )

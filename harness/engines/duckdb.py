@@ -1,0 +1,103 @@
+"""DuckDB: a database file of the submission's, and a read-only one of the world's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from harness.engines import CrashingEngine
+from harness.errors import InfrastructureError, SubmissionFault
+from harness.sandboxes import runtime_folder
+from harness.sandboxes._box import Box
+from harness.submission import from_folder
+from harness.tables import Table
+
+READER = "trusted_reader"
+# Seconds: for reading what a submission left, and for what the world delivers.
+READING_TIME, WRITING_TIME = 60.0, 120.0
+
+
+class DuckDB(CrashingEngine):
+    """The submission writes ``$WAREHOUSE`` and may read ``$SOURCE`` (attached read-only)."""
+
+    name: ClassVar[str] = "duckdb"
+    fidelity: ClassVar[str] = (
+        "DuckDB 1.5, the real library; statements are counted inside the submission's own Python process."
+    )
+
+    def __init__(self, box: Box) -> None:
+        super().__init__(box)
+        self.path = f"{box.path('work')}/warehouse.duckdb"
+        self.source_path = f"{box.path('data')}/source.duckdb"
+        # Hidden and in the work folder: the driver can read it there.
+        self._log = f"{box.path('work')}/.statements"
+
+    def start(self) -> None:
+        self.box.preload(READER, "driver")
+
+    def variables(self) -> dict[str, str]:
+        return {"WAREHOUSE": self.path, "SOURCE": self.source_path}
+
+    def execute(self, *statements: str) -> None:
+        """Statements of the grader's on the world's database (``$SOURCE``)."""
+        self._trusted("duckdb_execute", statements=list(statements))
+
+    def append(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Append rows to a table of the world's database."""
+        plain = [[value if value is None else str(value) for value in row] for row in rows]
+        self._trusted("duckdb_append", table=table, columns=list(columns), rows=plain)
+
+    def query(self, sql: str, name: str = "result") -> Table:
+        """Read a copy of the submission's database. What fails (no file, no such table) is the submission's fault."""
+        done = self._call("duckdb_query", READING_TIME, path=self.path, sql=sql)
+        if done is None:
+            # A file that DuckDB crashes on is among it.
+            raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
+        if "error" in done:
+            raise SubmissionFault(f"{name} can't be read: {done['error']}")
+        return Table.decoded(name, done)
+
+    def table(self, name: str) -> Table:
+        """All rows of a table, schema-qualified; the schema is ``main`` if none is named."""
+        return self.query(f"SELECT * FROM {name if '.' in name else 'main.' + name}", name)
+
+    def _trusted(self, function: str, **arguments: Any) -> None:
+        done = self._call(function, WRITING_TIME, path=self.source_path, **arguments)
+        if done is None:
+            raise InfrastructureError("engine", "DuckDB didn't come to an end with a statement of the grader's")
+        if "error" in done:
+            raise InfrastructureError("engine", f"DuckDB refused a statement of the grader's: {done['error']}")
+
+    def _call(self, function: str, timeout: float, **arguments: Any) -> dict[str, Any] | None:
+        """None: it took too long or too much memory, or crashed."""
+        done = self.box.call(READER, function, arguments, role="driver", timeout=timeout)
+        return done.result if isinstance(done.result, dict) else None
+
+    # -- crash points -------------------------------------------------------------------------------------------
+
+    def count(self) -> None:
+        self._begin({})
+
+    def crash(self, after: int) -> None:
+        self._begin({"STATEMENT_LAST": str(after)})
+
+    def _begin(self, steering: dict[str, str]) -> None:
+        self.box.run(["rm", "-rf", "--", self._log])
+        # Brought only now: while an agent works, nothing of this is there.
+        hooks = from_folder(runtime_folder() / "hooks").files
+        self.box.put("sockets", {f"python/{path}": content for path, content in hooks.items()})
+        self._steering = {"STATEMENT_LOG": self._log, "PYTHONPATH": f"{self.box.path('sockets')}/python", **steering}
+        self.box.variables |= self._steering
+
+    def stop_counting(self) -> list[str]:
+        for name in self._steering:
+            self.box.variables.pop(name, None)
+        # The submission's own file: whatever it has made of it, the driver follows no link and waits for no pipe.
+        done = self.box.run(["dd", f"if={self._log}", "iflag=nofollow,nonblock", "status=none"], role="driver")
+        self.box.run(["rm", "-rf", "--", self._log])
+        if done.killed or done.truncated or not set(done.stdout) <= {"I", "T"}:
+            raise SubmissionFault("it wrote into the count of its statements")
+        return list(done.stdout)
+
+
+ENGINE = DuckDB

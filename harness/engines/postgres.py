@@ -1,0 +1,179 @@
+"""PostgreSQL, the real server, one a box, behind a door that can stop after any statement."""
+
+from __future__ import annotations
+
+import json
+import queue
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from harness.engines import CrashingEngine
+from harness.errors import InfrastructureError, SubmissionFault
+from harness.sandboxes import Stream
+from harness.sandboxes._box import Box, Completed, lines
+from harness.tables import Table
+
+DATABASE = "warehouse"
+READER = "trusted_reader"
+MOST_DISK = 1024  # MiB of the server's files
+# Seconds: for reading what a submission left, and for what the world delivers.
+READING_TIME, WRITING_TIME = 60.0, 120.0
+
+
+class Postgres(CrashingEngine):
+    """The submission is the role ``loader``, owner of the database ``warehouse``; the grader reads as ``reader``."""
+
+    name: ClassVar[str] = "postgres"
+    fidelity: ClassVar[str] = "PostgreSQL 16, the real server; durability to disk is off, as no machine loses power."
+
+    def __init__(self, box: Box) -> None:
+        super().__init__(box)
+        self._password = secrets.token_hex(16)
+        self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._door: Stream | None = None
+        self._saved = 0
+
+    def start(self) -> None:
+        warm = f"{self.box.space.interpreter.removesuffix('/bin/python')}/share/warm/postgres"
+        self._door = self.box.spawn(
+            "driver/postgres_server.py", warm, f"{self.box.path('driver')}/postgres", self.box.path("sockets")
+        )
+        threading.Thread(target=self._listen, args=(self._door,), daemon=True).start()
+        limits = self.box.limits
+        self._steer({"op": "start", "password": self._password, "memory": limits.memory // 2, "disk": MOST_DISK})
+        self.box.preload(READER, "driver")
+
+    def _listen(self, door: Stream) -> None:
+        try:
+            for line in lines(door, timeout=1e6):
+                message = json.loads(line)
+                if message.get("event") == "crashed":
+                    self.box.kill()
+                else:
+                    self._replies.put(message)
+            problem = "the database server ended"
+        except (OSError, ValueError) as error:
+            problem = f"the database server was lost: {error!r}"
+        self._replies.put({"error": problem})
+
+    def _steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._door, "start() first"
+        try:
+            self._door.write(json.dumps(request).encode() + b"\n")
+            reply = self._replies.get(timeout=120)
+        except (OSError, queue.Empty) as error:
+            raise InfrastructureError("engine", f"PostgreSQL's server doesn't answer: {error!r}") from None
+        if "error" in reply:
+            raise InfrastructureError("engine", f"PostgreSQL: {reply['error']}")
+        return reply
+
+    def variables(self) -> dict[str, str]:
+        sockets = self.box.path("sockets")
+        return {
+            "PGHOST": sockets,
+            "PGPORT": "5432",
+            "PGUSER": "loader",
+            "PGPASSWORD": "loader",
+            "PGDATABASE": DATABASE,
+            "DATABASE_URL": f"postgresql://loader:loader@/{DATABASE}?host={sockets}",
+        }
+
+    # -- the grader's own statements ---------------------------------------------------------------------------
+
+    def execute(self, *statements: str, user: str = "upstream") -> None:
+        """Statements of the world's, as ``upstream`` (what it makes is the submission's to read once granted)."""
+        self._trusted("postgres_execute", DATABASE, statements=list(statements), user=user)
+
+    def _administer(self, *statements: str) -> None:
+        """Statements as superuser, in a database that no submission can write to."""
+        self._trusted("postgres_execute", "postgres", statements=list(statements), user="postgres")
+
+    def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Append rows to a table, as ``upstream``."""
+        plain = [[None if value is None else str(value) for value in row] for row in rows]
+        self._trusted("postgres_copy", DATABASE, table=table, columns=list(columns), rows=plain)
+
+    def query(self, sql: str, name: str = "result") -> Table:
+        """Read as ``reader``. A statement that fails (no such table) is the submission's fault."""
+        done = self._call("postgres_query", READING_TIME, database=DATABASE, sql=sql)
+        if done is None:
+            raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
+        if "lost" in done:
+            raise InfrastructureError("engine", f"PostgreSQL doesn't let itself be read: {done['lost']}")
+        if "error" in done:
+            self._steer({"op": "ping"})  # if it is the server that is gone, that is another matter
+            raise SubmissionFault(f"{name} can't be read: {done['error']}")
+        return Table.decoded(name, done)
+
+    def table(self, name: str) -> Table:
+        """All rows of a table, schema-qualified; the schema is ``public`` if none is named."""
+        return self.query(f"SELECT * FROM {name if '.' in name else 'public.' + name}", name)
+
+    def _trusted(self, function: str, database: str, **arguments: Any) -> None:
+        done = self._call(function, WRITING_TIME, database=database, **arguments)
+        if done is None:
+            raise InfrastructureError("engine", "PostgreSQL didn't come to an end with a statement of the grader's")
+        if "error" in done:
+            raise InfrastructureError("engine", f"PostgreSQL refused a statement of the grader's: {done['error']}")
+
+    def _call(self, function: str, timeout: float, **arguments: Any) -> dict[str, Any] | None:
+        """None: what was to be read took too long, or more memory than there is."""
+        # The grader goes through the inner socket: what it does is not counted.
+        host = f"{self.box.path('driver')}/postgres"
+        arguments |= {"host": host, "password": self._password}
+        done = self.box.call(READER, function, arguments, role="driver", timeout=timeout)
+        return done.result if isinstance(done.result, dict) else None
+
+    # -- the submission -----------------------------------------------------------------------------------------
+
+    def script(self, path: str, variables: Mapping[str, str] | None = None, timeout: float = 60.0) -> Completed:
+        """Run a SQL file of the submission's with psql, stopping at the first error."""
+        named = [part for name, value in (variables or {}).items() for part in ("-v", f"{name}={value}")]
+        argv = ["psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", *named, "-f", path]
+        return self.box.run(argv, timeout=timeout)
+
+    # -- states -------------------------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        # What a role has set for itself outlives a database.
+        self._administer("ALTER ROLE loader RESET ALL", "ALTER ROLE loader PASSWORD 'loader'")
+        self._replace("blank")
+
+    def save(self) -> str:
+        """Keep the database as it is now; returns a name for ``restore``."""
+        self._saved += 1
+        name = f"saved_{self._saved}"
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {DATABASE} ALLOW_CONNECTIONS false")
+        return name
+
+    def restore(self, name: str) -> None:
+        self._replace(name)
+
+    def _replace(self, template: str) -> None:
+        self._administer(
+            f"UPDATE pg_database SET datistemplate = false WHERE datname = '{DATABASE}' AND datistemplate",
+            f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)",
+            f"CREATE DATABASE {DATABASE} TEMPLATE {template} OWNER loader",
+        )
+
+    # -- crash points -------------------------------------------------------------------------------------------
+
+    def count(self) -> None:
+        self._steer({"op": "count"})
+
+    def crash(self, after: int) -> None:
+        self._steer({"op": "crash", "after": after})
+
+    def stop_counting(self) -> list[str]:
+        statuses = list(self._steer({"op": "open"})["statuses"])
+        self._administer()  # ends the sessions, and waits until what they held is released
+        return statuses
+
+    def close(self) -> None:
+        if self._door:
+            self._door.close()
+
+
+ENGINE = Postgres

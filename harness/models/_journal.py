@@ -1,0 +1,69 @@
+"""A model that remembers: every finished call is written down, so that a trial killed at any moment resumes
+without paying for a call twice.
+
+The journal holds one JSON line a reply, under a digest of what was asked. The digest takes the number of
+messages and not their text: a resumed trial runs its commands again, and a time or a process id in their
+output would otherwise make every recorded call a stranger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from harness.models import Message, Model, Reply, Tool
+from results.durable import writing
+
+_REPLY = pydantic.TypeAdapter(Reply)
+
+
+class JournaledModel:
+    """Answers from the journal while it has the call, then from the model. For one trial, thus one thread."""
+
+    def __init__(self, model: Model, path: Path) -> None:
+        self.name = model.name
+        self._model = model
+        self._path = path
+        self._recorded = _read(path)
+
+    def reply(self, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
+        digest = _digest(self.name, system, messages, tools)
+        if self._recorded[digest]:
+            return self._recorded[digest].popleft()
+        reply = self._model.reply(system, messages, tools)
+        self._append({"request": digest, "reply": _REPLY.dump_python(reply, mode="json")})
+        return reply
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with writing(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def _digest(name: str, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> str:
+    offered = [[tool.name, tool.description, dict(tool.parameters)] for tool in tools]
+    request = json.dumps([name, system, offered, len(messages)], sort_keys=True)
+    return hashlib.sha256(request.encode()).hexdigest()[:32]
+
+
+def _read(path: Path) -> defaultdict[str, deque[Reply]]:
+    """The recorded replies in order by request; a last line that a kill tore is cut off."""
+    recorded: defaultdict[str, deque[Reply]] = defaultdict(deque)
+    content = path.read_bytes() if path.exists() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        os.truncate(path, len(whole))
+    for line in whole.splitlines():
+        entry = json.loads(line)
+        recorded[entry["request"]].append(_REPLY.validate_python(entry["reply"]))
+    return recorded

@@ -1,0 +1,126 @@
+"""Proves a suite's graders: every solution of every task is graded, and must lose exactly the checks it should.
+
+Reference and alternates pass everything in every hidden world; the untouched workspace passes nothing; each mutant
+fails all the checks it ``breaks`` and no other; every check is failed by a mutant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+
+from graders import common_checks
+from graders.check import checks_of
+from graders.contract import Contract
+from graders.grade import Grade, grade
+from harness.errors import InfrastructureError
+from harness.sandboxes import Sandbox
+from harness.submission import Submission
+from harness.task import HIDDEN_SEEDS, Task
+
+
+@dataclass(frozen=True)
+class Case:
+    """One solution in one hidden world, and the checks it must fail."""
+
+    task: Task
+    kind: str
+    name: str
+    seed: int
+    submission: Submission
+    must_fail: frozenset[str]
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind} {self.name}".strip()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a case came out; ``problems`` is empty if it is as it must be."""
+
+    case: Case
+    grade: Grade | None
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All verdicts, and what is wrong with a task as a whole."""
+
+    verdicts: tuple[Verdict, ...]
+    problems: tuple[str, ...] = field(default=())
+
+    @property
+    def green(self) -> bool:
+        return not self.problems and not any(verdict.problems for verdict in self.verdicts)
+
+
+def check_ids(task: Task) -> list[str]:
+    return [check.id for check in (*checks_of(task.checks), *checks_of(common_checks))]
+
+
+def cases(task: Task, seeds: Sequence[int] = HIDDEN_SEEDS) -> Iterator[Case]:
+    """The matrix of one task: solutions in all worlds, mutants and the untouched workspace in the first."""
+    nothing: frozenset[str] = frozenset()
+    for seed in seeds:
+        yield Case(task, "reference", "", seed, task.reference, nothing)
+        for name, submission in task.alternates.items():
+            yield Case(task, "alternate", name, seed, submission, nothing)
+    yield Case(task, "nop", "", seeds[0], task.workspace, frozenset(check_ids(task)))
+    for name, (mutant, submission) in task.mutants.items():
+        yield Case(task, "mutant", name, seeds[0], submission, frozenset(mutant.breaks))
+
+
+def task_problems(task: Task) -> list[str]:
+    """What can be said against a task without running anything."""
+    known, named = set(check_ids(task)), {check for mutant, _ in task.mutants.values() for check in mutant.breaks}
+    own = [check for check in checks_of(task.checks) if check.required]
+    problems = [f"{task.id}: a mutant breaks {name!r}, which is no check" for name in sorted(named - known)]
+    common = {check.id for check in checks_of(common_checks)}
+    problems += [f"{task.id}: no mutant fails {name!r}" for name in sorted(known - named - common)]
+    if not task.alternates:
+        problems.append(f"{task.id}: there is no alternate")
+    if len(task.mutants) < 4:
+        problems.append(f"{task.id}: {len(task.mutants)} mutants; at least 4 are asked for")
+    if len(own) < 5 or len({check.dimension for check in own}) < 3:
+        problems.append(f"{task.id}: at least 5 checks of behaviour in 3 dimensions are asked for")
+    return problems
+
+
+def judge(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
+    try:
+        graded = grade(case.task, case.submission, sandbox, case.seed, contract)
+    except InfrastructureError as error:
+        return Verdict(case, None, (f"no grade: {error}",))
+    evidence = {check.id: check.evidence for check in graded.checks}
+    problems = [f"{name} failed: {evidence[name]}" for name in sorted(graded.failed - case.must_fail)]
+    problems += [f"{name} passed, and must not" for name in sorted(case.must_fail - graded.failed)]
+    return Verdict(case, graded, tuple(problems))
+
+
+def verify(
+    tasks: Sequence[Task],
+    sandbox: Sandbox,
+    contract: Contract,
+    *,
+    seeds: Sequence[int],
+    jobs: int,
+    wanted: Callable[[Case], bool] = lambda case: True,
+    tell: Callable[[Verdict], None] = lambda verdict: None,
+) -> Matrix:
+    """Judge every wanted case, ``jobs`` at a time; ``tell`` hears of each as it ends."""
+    planned = [case for task in tasks for case in cases(task, seeds) if wanted(case)]
+    problems = [problem for task in tasks for problem in task_problems(task)]
+    verdicts = {}
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = {pool.submit(judge, case, sandbox, contract): index for index, case in enumerate(planned)}
+        try:
+            for future in as_completed(futures):
+                verdicts[futures[future]] = future.result()
+                tell(future.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return Matrix(tuple(verdicts[index] for index in sorted(verdicts)), tuple(problems))

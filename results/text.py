@@ -1,0 +1,28 @@
+"""Text that others wrote (models, tasks, run directories), made safe to show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# What a terminal takes as a command: CSI; strings that end in BEL or ST (OSC, DCS, SOS, PM, APC); the rest.
+ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+
+
+def printable(text: str) -> str:
+    """The text without terminal commands and control or invisible characters; lines and tabs stay."""
+    plain = ESCAPES.sub("", text.replace("\r\n", "\n"))
+    return "".join(
+        character
+        for character in plain
+        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}
+    )
+
+
+def one_line(text: str) -> str:
+    """Printable text in which no line break is left, so that it can't pass for a line of ours."""
+    return " ".join(printable(text).split())

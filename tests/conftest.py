@@ -1,0 +1,47 @@
+"""Tests marked with a sandbox's name are skipped where it doesn't work, or fail there if it was required.
+
+``BENCH_REQUIRE_SANDBOXES=docker,bubblewrap`` requires both, as CI does: a sandbox that is silently missing would
+leave untested what keeps a model's code in.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pytest
+
+from harness.errors import UsageError
+from harness.sandboxes import Diagnosis, _choice
+
+SANDBOXES = ("docker", "bubblewrap")
+SWITCH = "BENCH_REQUIRE_SANDBOXES"
+
+
+def required_sandboxes() -> set[str]:
+    names = {name.strip() for name in os.environ.get(SWITCH, "").split(",") if name.strip()}
+    if unknown := names - set(SANDBOXES):
+        raise pytest.UsageError(f"{SWITCH} names {', '.join(sorted(unknown))}; known: {', '.join(SANDBOXES)}")
+    return names
+
+
+@functools.cache
+def diagnosis(sandbox: str) -> Diagnosis:
+    try:
+        return _choice.load(sandbox).diagnose()
+    except UsageError as error:
+        return Diagnosis(False, error.problem, error.mend)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    required_sandboxes()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for sandbox in SANDBOXES:
+        if item.get_closest_marker(sandbox) is None or diagnosis(sandbox).works:
+            continue
+        reason = f"{sandbox}: {diagnosis(sandbox).detail}"
+        if sandbox in required_sandboxes():
+            pytest.fail(f"{reason} ({SWITCH} names it)", pytrace=False)
+        pytest.skip(reason)

@@ -1,0 +1,53 @@
+"""The bundled suite's graders are proven: every solution of every task loses exactly the checks it should.
+
+The engines are the same in both sandboxes, so the everyday tests prove each mutant in one of them, in turns, and the
+other hidden worlds with the reference; the rest of the matrix, which `bench verify --sandbox NAME` executes too, is
+marked nightly.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.grading import suite_contract
+from harness.sandboxes import _choice
+from harness.task import HIDDEN_SEEDS, Task, load_suite
+from harness.verify import Case, cases, judge, task_problems
+
+SANDBOXES = ("docker", "bubblewrap")
+
+
+def matrix() -> list[object]:
+    return [
+        pytest.param(
+            sandbox,
+            case,
+            id=f"{sandbox}-{case.task.id}-{case.label}-{case.seed}".replace(" ", "-"),
+            marks=[getattr(pytest.mark, sandbox), pytest.mark.engines, *marks(turn, case, number)],
+        )
+        for turn, sandbox in enumerate(SANDBOXES)
+        for task in load_suite()
+        for number, case in enumerate(cases(task, HIDDEN_SEEDS))
+    ]
+
+
+def marks(turn: int, case: Case, number: int) -> list[pytest.MarkDecorator]:
+    first_world = case.seed == HIDDEN_SEEDS[0]
+    everyday = {
+        "reference": first_world or turn == 0,
+        "alternate": first_world and turn == number % 2,
+        "nop": True,
+        "mutant": turn == number % 2,
+    }
+    return [] if everyday[case.kind] else [pytest.mark.nightly]
+
+
+@pytest.mark.parametrize("task", load_suite(), ids=lambda task: task.id)
+def test_a_task_is_whole(task: Task) -> None:
+    assert not task_problems(task)
+
+
+@pytest.mark.parametrize(("sandbox", "case"), matrix())
+def test_a_solution_loses_exactly_what_it_breaks(sandbox: str, case: Case) -> None:
+    verdict = judge(case, _choice.load(sandbox), suite_contract())
+    assert not verdict.problems, "\n".join(verdict.problems)
