@@ -31,6 +31,7 @@ from harness.errors import BenchError, InfrastructureError
 from harness.grading import suite_contract
 from harness.models import Model, Usage
 from harness.models._journal import JournaledModel
+from harness.models._keys import without_keys
 from harness.persona import Persona
 from harness.sandboxes import Sandbox
 from harness.submission import Submission, from_folder
@@ -127,7 +128,7 @@ def run_trial(
     except (BenchError, RunDirectoryError):
         raise
     except Exception as error:  # one trial's bad luck must not end the others
-        write_whole(folder.logs / "fault.txt", traceback.format_exc().encode())
+        write_whole(folder.logs / "fault.txt", without_keys(traceback.format_exc()).encode())
         fault = InfrastructureError("harness", f"unexpected {type(error).__name__}: {error}")
         record = invalid_record(planned, fault, work.effort if work else Effort.of(budget, 0.0))
     writer.append_trial(record)
@@ -222,7 +223,7 @@ def invalid_record(planned: Planned, error: InfrastructureError, effort: Effort)
 
 def invalid_fields(error: InfrastructureError) -> dict[str, Any]:
     """The part of a record that says why there is no grade."""
-    return {"status": "invalid", "cause": error.cause, "problem": str(error)[:4000]}
+    return {"status": "invalid", "cause": error.cause, "problem": without_keys(str(error))[:4000]}
 
 
 def common(planned: Planned) -> dict[str, Any]:

@@ -108,19 +108,23 @@ def execute(arguments: Sequence[str] | None = None, program: click.Command = ben
 
 
 def _failed(error: Exception) -> int:
+    from harness.models._keys import without_keys
     from results.errors import RunDirectoryError
     from results.text import printable
+
+    def tell(text: str) -> None:
+        click.echo(printable(without_keys(text)), err=True)
 
     if os.environ.get(TRACEBACK):
         import traceback
 
-        traceback.print_exception(error)
+        tell("".join(traceback.format_exception(error)))
     if isinstance(error, BenchError | RunDirectoryError):
-        click.echo(f"error: {printable(error.problem)}", err=True)
+        tell(f"error: {error.problem}")
         if error.mend:
-            click.echo(f"  {printable(error.mend)}", err=True)
+            tell(f"  {error.mend}")
         return error.exit_code
-    click.echo(f"error: unexpected {type(error).__name__}: {printable(str(error))}", err=True)
+    tell(f"error: unexpected {type(error).__name__}: {error}")
     if not os.environ.get(TRACEBACK):
         click.echo(f"  a fault of bench itself; to see where: {TRACEBACK}=1 bench …", err=True)
     return EXIT_INFRASTRUCTURE

@@ -139,6 +139,10 @@ def connect(model: str, parameters: ModelParameters) -> Model:
     """The model behind ``provider/name``, ready to answer; nothing has been sent yet.
 
     Raises:
-        UsageError: unknown provider, no key, or a parameter the provider doesn't have.
+        UsageError: unknown provider, no key, an address that holds one, or a parameter the provider doesn't have.
     """
-    return cast(Model, resolve(model).connect(model.partition("/")[2], parameters))
+    from harness.models._keys import refuse_secrets_in
+
+    provider = resolve(model)
+    refuse_secrets_in(parameters.base_url)
+    return cast(Model, provider.connect(model.partition("/")[2], parameters))

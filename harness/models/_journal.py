@@ -19,6 +19,7 @@ from typing import Any
 import pydantic
 
 from harness.models import Message, Model, Reply, Tool
+from harness.models._keys import without_keys
 from results.durable import writing
 
 _REPLY = pydantic.TypeAdapter(Reply)
@@ -37,7 +38,7 @@ class JournaledModel:
         digest = _digest(self.name, system, messages, tools)
         if self._recorded[digest]:
             return self._recorded[digest].popleft()
-        reply = self._model.reply(system, messages, tools)
+        reply = _without_keys(self._model.reply(system, messages, tools))
         self._append({"request": digest, "reply": _REPLY.dump_python(reply, mode="json")})
         return reply
 
@@ -48,6 +49,13 @@ class JournaledModel:
                 file.write(json.dumps(entry) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def _without_keys(reply: Reply) -> Reply:
+    """A gateway may quote the key it was sent in an answer; from here on it would be in all that is stored."""
+    text = _REPLY.dump_json(reply).decode()
+    clean = without_keys(text)
+    return reply if clean == text else _REPLY.validate_json(clean)
 
 
 def _digest(name: str, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> str:

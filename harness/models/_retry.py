@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import email.utils
 import json
-import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import tenacity
 
 from harness.errors import InfrastructureError
 from harness.models import ContextFullError
+from harness.models._keys import without_secrets
 
 T = TypeVar("T")
 
@@ -163,14 +162,6 @@ def _message(error: BaseException) -> str:
     return without_secrets(str(said or error))[:500]
 
 
-def without_secrets(text: str) -> str:
-    """Providers quote the key they refuse, whole or in part; neither may reach a record or a terminal."""
-    for name, value in os.environ.items():
-        if name.endswith("_API_KEY") and len(value) >= 6:
-            text = text.replace(value, "[key]")
-    return re.sub(r"\b(sk|pk|key)-[\w*.-]{6,}", "[key]", text)
-
-
 def _retry_after(error: BaseException) -> float | None:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     milliseconds, asked = headers.get("retry-after-ms"), headers.get("retry-after")
@@ -179,8 +170,13 @@ def _retry_after(error: BaseException) -> float | None:
     try:
         seconds = float(milliseconds) / 1000 if milliseconds else float(str(asked))
     except ValueError:
-        date = email.utils.parsedate_tz(str(asked))
-        if date is None:
-            return None
-        seconds = email.utils.mktime_tz(date) - time.time()
+        return _seconds_until(str(asked))
     return max(seconds, 0.0)
+
+
+def _seconds_until(date: str) -> float | None:
+    try:
+        parts = email.utils.parsedate_tz(date)
+        return max(email.utils.mktime_tz(parts) - time.time(), 0.0) if parts else None
+    except (ValueError, OverflowError):  # the 99th of January
+        return None

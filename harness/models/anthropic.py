@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from anthropic.types import RawMessageStreamEvent
 
 from harness.errors import UsageError
 from harness.models import Message, Model, ModelParameters, Reply, Stop, Tool, ToolCall, Usage
+from harness.models._keys import read_key
 from harness.models._retry import RetryPolicy
 from harness.models._turns import parse_arguments, without_trailing
 
@@ -29,7 +29,7 @@ CACHED = {"cache_control": {"type": "ephemeral"}}
 
 
 def connect(name: str, parameters: ModelParameters) -> Model:
-    key = os.environ.get(KEY)
+    key = read_key(KEY)
     if not key:
         raise UsageError(f"anthropic/{name} needs a key", f"set {KEY}")
     if parameters.effort not in (None, *EFFORTS):

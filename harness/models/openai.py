@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from openai.types.responses import Response
 
 from harness.errors import UsageError
 from harness.models import Message, Model, ModelParameters, Reply, Stop, Tool, ToolCall, Usage
+from harness.models._keys import read_key
 from harness.models._retry import CallFailedError, RetryPolicy
 from harness.models._turns import parse_arguments, without_trailing
 
@@ -21,7 +21,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def connect(name: str, parameters: ModelParameters) -> Model:
-    key = os.environ.get(KEY)
+    key = read_key(KEY)
     if not key:
         raise UsageError(f"openai/{name} needs a key", f"set {KEY}")
     if parameters.effort not in (None, *EFFORTS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from openai.types.chat import ChatCompletion
 
 from harness.errors import UsageError
 from harness.models import Message, Model, ModelParameters, Reply, Stop, Tool, ToolCall, Usage
+from harness.models._keys import read_key
 from harness.models._retry import CallFailedError, RetryPolicy
 from harness.models._turns import parse_arguments
 
@@ -30,7 +30,7 @@ def connect(name: str, parameters: ModelParameters) -> Model:
             f"openai-compatible/{name} needs an address", "give --base-url, such as http://localhost:8000/v1"
         )
     client = openai.OpenAI(
-        api_key=os.environ.get(KEY) or "none",
+        api_key=read_key(KEY) or "none",
         base_url=parameters.base_url,
         max_retries=0,
         timeout=httpx2.Timeout(1200.0, connect=20.0),
