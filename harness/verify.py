@@ -73,6 +73,24 @@ def cases(task: Task, seeds: Sequence[int] = HIDDEN_SEEDS) -> Iterator[Case]:
         yield Case(task, "mutant", name, seeds[0], submission, frozenset(mutant.breaks))
 
 
+def telling_mutants(task: Task) -> frozenset[str]:
+    """The names of few mutants that between them fail every check any mutant fails.
+
+    A mutant that breaks the whole proves little of each check: one that fails over a third of them comes in only for
+    a check that no other fails.
+    """
+    breaks = {name: frozenset(mutant.breaks) for name, (mutant, _) in task.mutants.items()}
+    narrow = {name: failed for name, failed in breaks.items() if len(failed) <= len(check_ids(task)) / 3}
+    unproven = set().union(*breaks.values())
+    chosen: set[str] = set()
+    for pool in (narrow, breaks):
+        while unproven & set().union(*pool.values()):
+            best = max(pool, key=lambda name: len(pool[name] & unproven))
+            chosen.add(best)
+            unproven -= pool[best]
+    return frozenset(chosen)
+
+
 def task_problems(task: Task) -> list[str]:
     """What can be said against a task without running anything."""
     known, named = set(check_ids(task)), {check for mutant, _ in task.mutants.values() for check in mutant.breaks}

@@ -8,8 +8,8 @@ import pytest
 
 from harness.grading import suite_contract
 from harness.sandboxes import _choice
-from harness.task import Task
-from harness.verify import Matrix, Verdict, cases, check_ids, task_problems, verify
+from harness.task import Task, load_suite
+from harness.verify import Matrix, Verdict, cases, check_ids, task_problems, telling_mutants, verify
 from tests.cli.tiny import CHECKS, MUTANTS, make_suite, tasks_of
 
 
@@ -133,3 +133,21 @@ def test_every_check_is_known_by_its_id(folder: Path) -> None:
     ids = check_ids(task_in(folder))
     assert len(ids) == len(set(ids))
     assert {"the_greeting_is_hello", "deliverable_is_filled_in"} <= set(ids)
+
+
+@pytest.mark.parametrize("task", load_suite(), ids=lambda task: task.id)
+def test_the_telling_mutants_fail_every_check_that_mutants_fail(task: Task) -> None:
+    breaks = {name: set(mutant.breaks) for name, (mutant, _) in task.mutants.items()}
+    telling = telling_mutants(task)
+    assert set().union(*(breaks[name] for name in telling)) == set().union(*breaks.values())
+    assert len(telling) < len(breaks)
+
+
+def test_a_mutant_that_fails_everything_tells_only_of_what_no_other_fails(folder: Path) -> None:
+    narrow = telling_mutants(task_in(folder))
+    everything = f'\n[broken]\nbreaks = {check_ids(task_in(folder))}\nfile = "greet.sh"\ndelete = true\n'
+    mutants = folder / "mutants.toml"
+    mutants.write_text(mutants.read_text() + everything)
+    assert telling_mutants(task_in(folder)) == narrow | {"broken"}
+    mutants.write_text(everything)
+    assert telling_mutants(task_in(folder)) == {"broken"}
