@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.engines import CrashingEngine
@@ -15,6 +16,15 @@ from harness.tables import Table
 READER = "trusted_reader"
 # Seconds: for reading what a submission left, and for what the world delivers.
 READING_TIME, WRITING_TIME = 60.0, 120.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a SELECT returned and what it took: rows read from tables, rows that all its operators passed on."""
+
+    table: Table
+    scanned: int
+    processed: int
 
 
 class DuckDB(CrashingEngine):
@@ -49,17 +59,25 @@ class DuckDB(CrashingEngine):
 
     def query(self, sql: str, name: str = "result") -> Table:
         """Read a copy of the submission's database. What fails (no file, no such table) is the submission's fault."""
-        done = self._call("duckdb_query", READING_TIME, path=self.path, sql=sql)
+        return Table.decoded(name, self._read(name, "duckdb_query", path=self.path, sql=sql))
+
+    def measure(self, sql: str, name: str, variables: Mapping[str, str]) -> Measured:
+        """A SELECT of the submission's on the world's database. ``variables``: SQL values for ``getvariable``."""
+        done = self._read(name, "duckdb_measure", path=self.source_path, sql=sql, variables=dict(variables))
+        return Measured(Table.decoded(name, done), done["scanned"], done["processed"])
+
+    def table(self, name: str) -> Table:
+        """All rows of a table, schema-qualified; the schema is ``main`` if none is named."""
+        return self.query(f"SELECT * FROM {name if '.' in name else 'main.' + name}", name)
+
+    def _read(self, name: str, function: str, **arguments: Any) -> dict[str, Any]:
+        done = self._call(function, READING_TIME, **arguments)
         if done is None:
             # A file that DuckDB crashes on is among it.
             raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
         if "error" in done:
             raise SubmissionFault(f"{name} can't be read: {done['error']}")
-        return Table.decoded(name, done)
-
-    def table(self, name: str) -> Table:
-        """All rows of a table, schema-qualified; the schema is ``main`` if none is named."""
-        return self.query(f"SELECT * FROM {name if '.' in name else 'main.' + name}", name)
+        return done
 
     def _trusted(self, function: str, **arguments: Any) -> None:
         done = self._call(function, WRITING_TIME, path=self.source_path, **arguments)

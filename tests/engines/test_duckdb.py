@@ -162,6 +162,40 @@ os.kill(os.getpid(), 9)
     assert ids(duckdb) == [1, 2]
 
 
+def test_a_select_is_measured_on_the_worlds_database(duckdb: DuckDB) -> None:
+    duckdb.execute("CREATE TABLE orders AS SELECT i AS id FROM range(500000) rows(i)")
+    every = duckdb.measure("SELECT max(id) - min(id) AS width FROM orders WHERE id % 2 = 0", "orders", {})
+    assert every.table.rows == ((499_998,),)
+    assert every.scanned == 500_000
+    assert duckdb.measure("SELECT count(*) FROM orders", "orders", {}).scanned == 0
+    some = duckdb.measure("SELECT id FROM orders WHERE id = getvariable('wanted')", "orders", {"wanted": "499999"})
+    assert some.table.rows == ((499_999,),)
+    assert some.scanned < 200_000
+    pairs = duckdb.measure("SELECT max(a.id + b.id) FROM orders a, orders b WHERE b.id < 3", "orders", {})
+    assert pairs.processed > 1_500_000
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE mine AS SELECT 1",
+        "SELECT 1; SELECT 2",
+        "",
+        "SELEKT 1",
+        "SET lock_configuration = false",
+        "COPY (SELECT 1) TO 'mine.csv'",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM nowhere",
+        "ATTACH 'other.duckdb'",
+    ],
+)
+def test_what_is_no_select_of_the_worlds_tables_is_the_submissions_fault(duckdb: DuckDB, sql: str) -> None:
+    duckdb.execute("CREATE TABLE orders AS SELECT 1 AS id")
+    with pytest.raises(SubmissionFault, match="mart can't be read"):
+        duckdb.measure(sql, "mart", {})
+    assert duckdb.measure("SELECT id FROM orders", "orders", {}).table.rows == ((1,),)
+
+
 # -- crash points ------------------------------------------------------------------------------------------------------
 
 IN_ONE = """
