@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 from harness.tables import Table
 
 SHOWN = 5
+LONGEST_VALUE = 80  # characters
 # Beyond it, rows that are nearly equal are not looked for: a table of rubbish must not take hours.
 MOST_PAIRS = 4_000_000
 Types = Mapping[str, str]
@@ -128,7 +130,17 @@ def is_near(one: tuple[Any, ...], other: tuple[Any, ...], tolerance: float) -> b
 
 
 def show(row: tuple[Any, ...]) -> str:
-    return "(" + ", ".join("NULL" if value is None else str(value)[:80] for value in row) + ")"
+    """A row in one line from which each value can be told again: ``(1, NULL, "Ng, Lee")``."""
+    return "(" + ", ".join(map(_shown, row)) + ")"
+
+
+def _shown(value: Any) -> str:
+    """Plain, or a JSON string where a text would not be told from what is around it: a submission chose it."""
+    text = "NULL" if value is None else str(value)[:LONGEST_VALUE]
+    if not isinstance(value, str):
+        return text
+    is_plain = text.isprintable() and text == text.strip() and not {'"', ","} & set(text) and text not in {"", "NULL"}
+    return text if is_plain else json.dumps(text, ensure_ascii=False)
 
 
 def assert_same_rows(

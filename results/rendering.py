@@ -89,7 +89,7 @@ def as_markdown(boards: Sequence[Leaderboard]) -> str:
             header = ["dimension", *(f"#{number}" for number in range(1, len(rows) + 1))]
             cells = [[name, *(_number(row[f"dimension.{name}"]) for row in rows)] for name in board.dimensions]
             parts.append(markdown_table(header, ["left", *["right"] * len(rows)], cells))
-        parts += [f"{escaped(note)}\n" for note in _notes(rows)]
+        parts += [f"{escaped(note)}\n" for note in notes(rows)]
     return "\n".join(parts)
 
 
@@ -140,7 +140,7 @@ def _board_for_terminal(board: Leaderboard) -> list[RenderableType]:
             cells = [_number(row[f"dimension.{name}"]) for row in rows]
             dimensions.add_row(Text(one_line(name)), *(Text(cell) for cell in cells))
         parts.append(dimensions)
-    parts += [Text(note, style="dim") for note in _notes(rows)]
+    parts += [Text(note, style="dim") for note in notes(rows)]
     return [*parts, Text("")]
 
 
@@ -190,22 +190,22 @@ def _partial(row: Row) -> str:
     return " partial" if row["state"] == "partial" else ""
 
 
-def _notes(rows: list[Row]) -> list[str]:
+def notes(rows: list[Row]) -> list[str]:
     """What a reader must know before believing the numbers."""
-    notes = []
+    found = []
     for number, row in enumerate(rows, start=1):
         if row["state"] == "partial":
             left = row["planned"] - row["graded"] - row["invalid"]
-            notes.append(f"#{number} is partial: {left} of {_trials(row['planned'])} not finished")
+            found.append(f"#{number} is partial: {left} of {_trials(row['planned'])} not finished")
         if row["invalid"]:
-            notes.append(
+            found.append(
                 f"#{number}: {_trials(row['invalid'])} invalid (the world failed) and left out; "
                 f"counted as zero, the score is {_number(row['score_invalid_as_zero'])}"
             )
         if row["k"] is not None:
             k, at, hat = row["k"], 100 * row["pass_at_k"], 100 * row["pass_hat_k"]
-            notes.append(f"#{number}: pass@{k} {at:.0f}% (any of {k} attempts), pass^{k} {hat:.0f}% (all of them)")
-    return notes
+            found.append(f"#{number}: pass@{k} {at:.0f}% (any of {k} attempts), pass^{k} {hat:.0f}% (all of them)")
+    return found
 
 
 def _trials(number: int) -> str:

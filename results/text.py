@@ -11,16 +11,18 @@ ESCAPES = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
 )
+# All that is not surely visible; most of a text is passed over at once.
+UNUSUAL = re.compile(r"[^ -~\n\t]+")
 
 
 def printable(text: str) -> str:
     """The text without terminal commands and control or invisible characters; lines and tabs stay."""
     plain = ESCAPES.sub("", text.replace("\r\n", "\n"))
-    return "".join(
-        character
-        for character in plain
-        if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}
-    )
+    return UNUSUAL.sub(_visible, plain)
+
+
+def _visible(run: re.Match[str]) -> str:
+    return "".join(character for character in run[0] if unicodedata.category(character) not in {"Cc", "Cf", "Cs"})
 
 
 def one_line(text: str) -> str:

@@ -1,0 +1,96 @@
+"""Where the marks of a chart stand, in percent of its width and height: the drawings (``templates/charts.html``) are
+SVG in those units, so that they fit a phone as well as a screen. Each chart stands beside the table of its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+INSET = 3.0  # percent at both ends, so that no mark is cut off
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From ``low`` to ``high``, which differ."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    unit: str = ""
+
+    def at(self, value: float) -> float:
+        """Percent of the width at which a value stands; what is outside stands at the end."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(INSET + share * (100 - 2 * INSET), 2)
+
+    def label(self, tick: float) -> str:
+        text = f"{tick:g}".replace("-", "−")
+        return f"${text}" if self.unit == "$" else text
+
+
+SHARES = Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A value with its interval. ``tone`` names its colour: ``""``, ``good``, ``bad``."""
+
+    label: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    detail: str = ""
+    link: str = ""
+    tone: str = ""
+
+    @property
+    def told(self) -> str:
+        """What the drawing shows, in words."""
+        if self.value is None:
+            return f"{self.label}: nothing was measured"
+        interval = "" if self.low is None or self.high is None else f", between {self.low:.2f} and {self.high:.2f}"
+        return f"{self.label}: {self.value:.2f}{interval}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A configuration by what it cost and what it scored."""
+
+    label: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Scatter:
+    axis: Axis
+    points: tuple[Point, ...]
+    left_out: int
+
+    @property
+    def told(self) -> str:
+        return "; ".join(f"{point.label}: ${point.x:.4g}, score {point.y:.2f}" for point in self.points)
+
+
+def differences_axis(bounds: Iterable[float | None]) -> Axis:
+    """Around 0, as wide as the widest of the bounds."""
+    widest = max((abs(bound) for bound in bounds if bound is not None), default=0.0)
+    reach = next(step for step in (0.1, 0.25, 0.5, 1.0) if widest <= step or step == 1.0)
+    return Axis(-reach, reach, (-reach, -reach / 2, 0.0, reach / 2, reach))
+
+
+def cost_and_score(rows: Sequence[tuple[str, Decimal | None, float | None, int]]) -> Scatter | None:
+    """Of (label, total cost, score, trials) the cost of a trial against the score; nothing where fewer than two are
+    known, or all were free."""
+    known = [(label, float(cost) / trials, score) for label, cost, score, trials in rows if cost is not None
+             and score is not None and trials]  # fmt: skip
+    dearest = max((cost for _, cost, _ in known), default=0.0)
+    if len(known) < 2 or dearest <= 0:
+        return None
+    step = 10 ** math.floor(math.log10(dearest))
+    top = next(factor * step for factor in (1, 2, 4, 5, 10) if dearest <= factor * step * (1 + 1e-9))
+    axis = Axis(0.0, top, (0.0, top / 2, top), "$")
+    points = tuple(Point(label, cost, score) for label, cost, score in known)
+    return Scatter(axis, points, len(rows) - len(known))

@@ -1,0 +1,218 @@
+"""What a report is made of: the runs that can be read, and which were left out and why."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+
+from results.comparable import NotComparable, require_comparable
+from results.comparison import Comparison, compare
+from results.errors import RunDirectoryError
+from results.leaderboard import Leaderboard, Run, leaderboards
+from results.records import TrialRecord, slug
+from results.rendering import Row
+from results.run_directory import RunDirectory, TrialFolder, find_runs
+
+# Comparisons of every run with every other, unless a baseline is named: beyond it nobody reads them all.
+MOST_PAIRS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class ReportedRun:
+    """A run with its trials. ``name`` is its id as one safe file name. ``unfinished``: begun, without a record."""
+
+    directory: RunDirectory
+    trials: tuple[TrialRecord, ...]
+    unfinished: Mapping[tuple[str, int], TrialFolder]
+
+    @property
+    def id(self) -> str:
+        return self.directory.record.run
+
+    @cached_property
+    def name(self) -> str:
+        plain = re.sub(r"[^a-z0-9._-]+", "-", self.id.lower()).strip("-.")[:80]
+        # Windows' and macOS' file systems don't tell case apart, and not every id makes a file name.
+        return plain if plain == self.id else f"{plain or 'run'}-{_digest(self.id)}"
+
+    @property
+    def path(self) -> str:
+        return f"runs/{self.name}.html"
+
+    def trial_path(self, task: str, attempt: int) -> str:
+        return f"trials/{self.name}/{slug(task)}-{attempt}.html"
+
+    def transcript_path(self, task: str, attempt: int) -> str:
+        return f"transcripts/{self.name}/{slug(task)}-{attempt}.js"
+
+    @cached_property
+    def by_key(self) -> dict[tuple[str, int], TrialRecord]:
+        return {trial.key: trial for trial in self.trials}
+
+    @cached_property
+    def row(self) -> Row:
+        """The run as a leaderboard's row of its own."""
+        [board] = leaderboards([Run(self.directory.record, list(self.trials))])
+        return board.rows()[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """A leaderboard with the runs that it is made of; ``name`` tells it from all others, also in a later report."""
+
+    table: Leaderboard
+    runs: tuple[ReportedRun, ...]
+
+    @cached_property
+    def name(self) -> str:
+        record = self.runs[0].directory.record
+        tasks = sorted(
+            f"{task} {record.tasks[task].digest} {record.tasks[task].grader_digest}" for task in record.planned
+        )
+        return _digest("\n".join([str(record.simulated), record.suite.name, *tasks]))
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The table's rows, best first."""
+        return self.table.rows()
+
+    def runs_of(self, row: Row) -> list[ReportedRun]:
+        ids = set(str(row["runs"]).split())
+        return [run for run in self.runs if run.id in ids]
+
+    def task_path(self, task: str) -> str:
+        return f"tasks/{self.name}/{slug(task)}.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two runs to compare."""
+
+    baseline: ReportedRun
+    candidate: ReportedRun
+
+    @property
+    def path(self) -> str:
+        return f"compare/{_digest(self.baseline.id)}-{_digest(self.candidate.id)}.html"
+
+    @cached_property
+    def obstacle(self) -> str:
+        """Why the two can't be compared; empty if they can."""
+        try:
+            require_comparable(self.baseline.directory, self.candidate.directory)
+        except NotComparable as error:
+            return error.problem
+        return ""
+
+    @cached_property
+    def comparison(self) -> Comparison | str:
+        """The comparison, or what stands in its way."""
+        try:
+            return compare(self.baseline.directory, self.candidate.directory)
+        except RunDirectoryError as error:
+            return error.problem
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """All that a report is made of. ``left_out``: what couldn't be read, as messages."""
+
+    runs: tuple[ReportedRun, ...]
+    left_out: tuple[str, ...] = ()
+    baseline: ReportedRun | None = None
+
+    @cached_property
+    def boards(self) -> list[Board]:
+        tables = leaderboards(Run(run.directory.record, list(run.trials)) for run in self.runs)
+        boards = []
+        for table in tables:
+            ids = {run for row in table.rows() for run in str(row["runs"]).split()}
+            boards.append(Board(table, tuple(run for run in self.runs if run.id in ids)))
+        return boards
+
+    def board_of(self, run: ReportedRun) -> Board:
+        return next(board for board in self.boards if run in board.runs)
+
+    @property
+    def chronicle(self) -> list[ReportedRun]:
+        """The runs, oldest first."""
+        return sorted(self.runs, key=lambda run: (run.directory.record.created, run.id))
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """Every run with the baseline, or all with all, the older run as the baseline."""
+        if self.baseline:
+            return [Pair(self.baseline, run) for run in self.chronicle if run is not self.baseline]
+        return [Pair(old, new) for old, new in combinations(self.chronicle, 2)]
+
+    @cached_property
+    def comparable_pairs(self) -> list[Pair]:
+        return [pair for pair in self.pairs if not pair.obstacle]
+
+    @property
+    def compared(self) -> list[Pair]:
+        """The pairs that have a page: without a baseline, the newest ones."""
+        return self.comparable_pairs if self.baseline else self.comparable_pairs[-MOST_PAIRS:]
+
+
+def read(folders: Sequence[Path], baseline: Path | None = None, *, strict: bool = True) -> Source:
+    """The runs at or below the folders.
+
+    A run that can't be read is left out with its reason if it was found below a folder. ``strict``: one that was
+    named is an error.
+
+    Raises:
+        RunDirectoryError: a named run can't be read; or the baseline can't be.
+    """
+    found: dict[str, ReportedRun] = {}
+    left_out: list[str] = []
+    for path in _paths([*folders, *([baseline] if baseline else [])]):
+        try:
+            run = _read(path)
+        except RunDirectoryError as error:
+            if strict and path in {*folders, baseline}:
+                raise
+            left_out.append(error.problem)
+            continue
+        # Its trials must not count twice.
+        if (known := found.get(run.id)) is None:
+            found[run.id] = run
+        elif known.directory.path.resolve() != path.resolve():
+            left_out.append(f"{path} is the run {run.id} once more, which is shown from {known.directory.path}")
+    yardstick = next((run for run in found.values() if baseline and _same(run.directory.path, baseline)), None)
+    return Source(tuple(found.values()), tuple(left_out), yardstick)
+
+
+def _paths(folders: Iterable[Path]) -> list[Path]:
+    """Run directories; a folder without any is kept, for reading it says what is wrong with it."""
+    return [path for folder in folders for path in find_runs(folder) or [folder]]
+
+
+def _read(path: Path) -> ReportedRun:
+    directory = RunDirectory.open(path)
+    if len(directory.record.run.split()) != 1:
+        raise RunDirectoryError(f"{path / 'run.json'} is damaged: its run has no name of one word")
+    planned = set(directory.record.planned_trials)
+    trials = directory.records()
+    if strangers := sorted({trial.key for trial in trials} - planned):
+        task, attempt = strangers[0]
+        raise RunDirectoryError(
+            f"{directory.trials_file} holds {len(strangers)} trials that the run never planned, e.g. {task} #{attempt}",
+            "restore run.json and trials.jsonl from one copy",
+        )
+    finished = {trial.key for trial in trials}
+    unfinished = {key: folder for key, folder in directory.unfinished().items() if key not in finished}
+    return ReportedRun(directory, tuple(trials), unfinished)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()[:8]
