@@ -44,6 +44,13 @@ class Mark:
     detail: str = ""
     link: str = ""
     tone: str = ""
+    signed: bool = False
+
+    @property
+    def figure(self) -> str:
+        if self.value is None:
+            return "–"
+        return (f"{self.value:+.2f}" if self.signed else f"{self.value:.2f}").replace("-", "−")
 
     @property
     def told(self) -> str:
@@ -51,7 +58,7 @@ class Mark:
         if self.value is None:
             return f"{self.label}: nothing was measured"
         interval = "" if self.low is None or self.high is None else f", between {self.low:.2f} and {self.high:.2f}"
-        return f"{self.label}: {self.value:.2f}{interval}"
+        return f"{self.label}: {self.figure}{interval}"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,14 @@ def _measured(rows: tuple[Row, ...]) -> list[dict[str, Any]]:
 
 def _mark(row: Row) -> Mark:
     difference = row.difference
-    return Mark(row.name.replace("_", " "), difference.value, difference.low, difference.high, tone=TONES[row.verdict])
+    return Mark(
+        row.name.replace("_", " "),
+        difference.value,
+        difference.low,
+        difference.high,
+        tone=TONES[row.verdict],
+        signed=True,
+    )
 
 
 def _axis(found: Comparison) -> Axis:
