@@ -1,13 +1,15 @@
-"""Tests marked with a sandbox's name are skipped where it doesn't work, or fail there if it was required.
+"""Tests marked with a sandbox's name or ``browser`` are skipped where it doesn't work, or fail there if required.
 
 ``BENCH_REQUIRE_SANDBOXES=docker,bubblewrap`` requires both, as CI does: a sandbox that is silently missing would
-leave untested what keeps a model's code in.
+leave untested what keeps a model's code in. ``BENCH_REQUIRE_BROWSER=1`` does the same for Chromium, which tests that
+what a model wrote stays text in the report.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import shutil
 
 import pytest
 
@@ -16,6 +18,8 @@ from harness.sandboxes import Diagnosis, _choice
 
 SANDBOXES = ("docker", "bubblewrap")
 SWITCH = "BENCH_REQUIRE_SANDBOXES"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER_SWITCH = "BENCH_REQUIRE_BROWSER"
 
 
 def required_sandboxes() -> set[str]:
@@ -33,6 +37,10 @@ def diagnosis(sandbox: str) -> Diagnosis:
         return Diagnosis(False, error.problem, error.mend)
 
 
+def browser_program() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     required_sandboxes()
 
@@ -44,4 +52,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         reason = f"{sandbox}: {diagnosis(sandbox).detail}"
         if sandbox in required_sandboxes():
             pytest.fail(f"{reason} ({SWITCH} names it)", pytrace=False)
+        pytest.skip(reason)
+    if item.get_closest_marker("browser") is not None and browser_program() is None:
+        reason = f"browser: none of {', '.join(BROWSERS)} is installed"
+        if os.environ.get(BROWSER_SWITCH) == "1":
+            pytest.fail(f"{reason} ({BROWSER_SWITCH} is set)", pytrace=False)
         pytest.skip(reason)

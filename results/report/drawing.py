@@ -121,8 +121,8 @@ def plural(number: int, word: str) -> str:
 
 
 def level(value: float | None) -> str:
-    """The shade of a score: ``none``, or ``0`` to ``4``."""
-    return "none" if value is None else str(min(int(value * 5), 4))
+    """The shade of a score: ``none``, ``0`` to ``4``, and ``5`` for all that there is."""
+    return "none" if value is None else str(int(value * 5 + 1e-9))
 
 
 def size(number: int) -> str:

@@ -1,4 +1,4 @@
-"""The files of a stored submission, as far as a page shows them. Links aren't followed: a stranger may have set them."""
+"""The files of a stored submission, as far as a page shows them. Links are not followed: they lead anywhere."""
 
 from __future__ import annotations
 

@@ -15,13 +15,12 @@ from results.report.clipping import clipped
 from results.text import printable
 
 LONGEST = 100_000  # characters
-# The page's own headings are above.
-FIRST_HEADING = 4
+FIRST_HEADING = 3  # the page's own are above
 
 
 @functools.lru_cache(maxsize=256)
 def rendered(text: str) -> Markup:
-    """Headings, lists, tables, code, emphasis. HTML stays text; links and images show their address and lead nowhere."""
+    """Headings, lists, tables, code, emphasis. HTML stays text; links and images show an address and lead nowhere."""
     return Markup(_parser().render(clipped(printable(text), LONGEST)))  # noqa: S704 - escaped by the parser, html off
 
 

@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
             # A run may be moved away while it is looked at.
             return _told(HTTPStatus.INTERNAL_SERVER_ERROR, f"can't be read now: {one_line(str(error))}")
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name that the base class gives
+    def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing: the terminal belongs to what the user reads there."""
 
 

@@ -4,6 +4,7 @@
 
 (() => {
   const CHUNK = 300; // entries of a transcript that are put in at once
+  const LONG = 1500; // characters of what the model was told, beyond which it is folded
   const POLL = 3000; // milliseconds
 
   function make(tag, className, text) {
@@ -125,9 +126,10 @@
     const element = make("div", `entry ${entry.kind}`);
     if (entry.kind === "tool") {
       element.append(toolEntry(entry));
-    } else if (entry.kind === "system") {
+    } else if (entry.kind === "system" || (entry.kind === "user" && entry.text.length > LONG)) {
       const details = make("details");
-      details.append(make("summary", "", titles.system), block(entry.text || "none"));
+      const length = `${entry.text.length.toLocaleString("en")} characters`;
+      details.append(make("summary", "", [titles[entry.kind], entry.meta, length].filter(Boolean).join(" · ")), block(entry.text));
       element.append(details);
     } else {
       element.append(make("div", "head", [titles[entry.kind] ?? "Gap", entry.meta].filter(Boolean).join(" · ")));
