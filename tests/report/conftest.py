@@ -21,7 +21,8 @@ TRANSCRIPT = """\
 {"time": "2025-01-02T03:04:05+00:00", "event": "user", "text": "Please load the orders."}
 {"time": "2025-01-02T03:04:09+00:00", "event": "assistant", "text": "I look first.", "stop": "tools", \
 "usage": {"input_tokens": 9, "output_tokens": 1234}, "seconds": 3.5, "waited": 0}
-{"time": "2025-01-02T03:04:09+00:00", "event": "tool_call", "id": "1", "name": "bash", "arguments": {"command": "ls -l"}}
+{"time": "2025-01-02T03:04:09+00:00", "event": "tool_call", "id": "1", "name": "bash", \
+"arguments": {"command": "ls -l"}}
 {"time": "2025-01-02T03:04:10+00:00", "event": "tool_result", "id": "1", "text": "orders.csv", "failed": false, \
 "seconds": 0.25}
 {"time": "2025-01-02T03:05:15+00:00", "event": "note", "text": "ended: submitted"}
@@ -63,7 +64,8 @@ def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of two models: its folder; the runs lie beside it in ``runs``."""
     folder = tmp_path_factory.mktemp("ordinary")
     ordinary_run(folder / "runs" / "good", 0.9, model="anthropic/good")
-    ordinary_run(folder / "runs" / "bad", 0.4, 2, model="openai/bad", persona={"name": "terse", "digest": "0f", "text": ""})
+    terse = {"name": "terse", "digest": "0f", "text": ""}
+    ordinary_run(folder / "runs" / "bad", 0.4, 2, model="openai/bad", persona=terse)
     write_site(Site(read([folder / "runs"])), folder / "site")
     return folder / "site"
 
