@@ -62,7 +62,7 @@ def planned(run: ReportedRun) -> list[Planned]:
 
 @dataclass(frozen=True)
 class Clause:
-    """A clause of the persona, obeyed by the trials in which every check that names it passed. ``missed``: the others."""
+    """A clause of the persona: a trial obeys it if every check that names it passed. ``missed``: the other trials."""
 
     name: str
     estimate: Estimate
