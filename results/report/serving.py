@@ -67,14 +67,18 @@ class LiveSite:
         return seen.hexdigest()[:16]
 
     def version_of(self, page: str) -> str:
-        """The version of one page: that of a trial under way changes with its transcript, too."""
-        version = self.version()
-        for run in self.now().source.runs:
+        """The version of what a page shows; that of a trial under way changes with its transcript, too.
+
+        A reader is disturbed by news of his page alone.
+        """
+        site = self.now()
+        seen = hashlib.sha256(make() if (make := site.files.get(page)) else b"")
+        for run in site.source.runs:
             for key, folder in run.unfinished.items():
                 if run.trial_path(*key) == page:
                     with contextlib.suppress(OSError):
-                        version += f"-{folder.transcript.stat().st_size}"
-        return version
+                        seen.update(b"%d" % folder.transcript.stat().st_size)
+        return seen.hexdigest()[:16]
 
     def now(self) -> Site:
         """The site as the runs are now.
@@ -140,11 +144,8 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(address.path).removeprefix("/") or "index.html"
         try:
             if path == NEWS:
-                return (
-                    HTTPStatus.OK,
-                    "json",
-                    json.dumps({"version": self.server.site.version_of(unquote(address.query))}).encode(),
-                )
+                version = self.server.site.version_of(unquote(address.query))
+                return HTTPStatus.OK, "json", json.dumps({"version": version}).encode()
             make = self.server.site.now().files.get(path)
             if make is None:
                 return _told(HTTPStatus.NOT_FOUND, "there is no such page")

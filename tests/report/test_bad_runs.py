@@ -1,4 +1,4 @@
-"""Runs that are empty, tiny, uniform, damaged or of different versions: a clear word or a marked gap, no wrong number."""
+"""Runs that are empty, tiny, uniform, damaged or mixed: a clear word or a marked gap, never a wrong number."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_trials_that_were_never_planned_are_not_counted(tmp_path):
     run = uniform(tmp_path / "run", GOOD)
     with run.trials_file.open("a") as file:
         file.write(graded("sql/other", 1, BAD).model_dump_json() + "\n")
-    with pytest.raises(RunDirectoryError, match="never planned, e.g. sql/other #1"):
+    with pytest.raises(RunDirectoryError, match=r"never planned, e\.g\. sql/other #1"):
         read([tmp_path / "run"])
 
 
