@@ -31,5 +31,5 @@ def unfold(page: Page) -> None:
     """Open everything that is folded, and wait until the transcript is there."""
     if page.locator("#transcript").count():
         page.locator("#transcript").evaluate("fold => { fold.open = true }")
-        page.wait_for_selector(".transcript .bar, .transcript .gap")
+        page.wait_for_selector(".transcript[aria-busy=false]")
     page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")

@@ -175,7 +175,9 @@
   const waiting = {};
   // Called by the data files: see results/report/transcript.py.
   window.transcript = (key, entries) => {
-    if (Object.hasOwn(waiting, key)) fill(waiting[key], entries);
+    if (!Object.hasOwn(waiting, key)) return;
+    fill(waiting[key], entries);
+    waiting[key].ariaBusy = "false";
   };
   const OWN_DATA = /^(\.\.\/)*transcripts\/[a-z0-9._-]+\/[a-z0-9-]+\.js$/;
   const addresses = window.trustedTypes?.createPolicy("transcripts", {
@@ -190,10 +192,12 @@
     if (Object.hasOwn(waiting, key)) return;
     waiting[key] = details.querySelector(".transcript");
     waiting[key].replaceChildren(make("p", "quiet", "Loading …"));
+    waiting[key].ariaBusy = "true";
     const script = document.createElement("script");
     const address = root + key;
     script.addEventListener("error", () => {
       waiting[key].replaceChildren(make("p", "gap", `The transcript can't be loaded: ${key} is missing.`));
+      waiting[key].ariaBusy = "false";
       delete waiting[key];
     });
     script.src = addresses ? addresses.createScriptURL(address) : address;
