@@ -73,3 +73,6 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.endswith("[]\n")
+    must(installed, "report", cwd=tmp_path)
+    assert "leaderboard" in (tmp_path / "site" / "index.html").read_text().lower()
+    assert (tmp_path / "site" / "assets" / "report.js").read_bytes()
