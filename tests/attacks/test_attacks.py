@@ -14,11 +14,12 @@ from harness.grading import suite_contract
 from harness.sandboxes import _choice
 from harness.submission import Submission
 from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task, load_suite
-from tests.attacks import on_airflow, on_dbt, on_duckdb, on_everything, on_postgres
+from tests.attacks import on_airflow, on_dbt, on_duckdb, on_everything, on_postgres, on_the_box
 from tests.attacks.attack import Attack
 
 SUITE = Path(__file__).parent / "suite"
-TABLES = (on_everything.TABLE, on_postgres.TABLE, on_duckdb.TABLE, on_dbt.TABLE, on_airflow.TABLE)
+TABLES = (on_everything.TABLE, on_the_box.TABLE, on_postgres.TABLE, on_duckdb.TABLE, on_dbt.TABLE, on_airflow.TABLE)
+CHEAP = on_the_box.TABLE.task
 ATTACKS = [attack for table in TABLES for attack in table.attacks]
 SANDBOXES = ("docker", "bubblewrap")
 KEY = "sk-planted-0123456789"
@@ -30,7 +31,12 @@ def tasks() -> dict[str, Task]:
 
 
 def in_sandboxes() -> list[object]:
-    """By default every other attack, in one of the sandboxes in turn; all of them in both at night."""
+    """By default all cheap attacks and every other of the rest, each in one of the sandboxes in turn; at night all in
+    both."""
+
+    def is_left_out(attack: Attack, number: int, turn: int) -> bool:
+        return number % 2 != turn if attack.task == CHEAP else number % 4 != 2 * turn
+
     return [
         pytest.param(
             sandbox,
@@ -39,7 +45,7 @@ def in_sandboxes() -> list[object]:
             marks=[
                 getattr(pytest.mark, sandbox),
                 pytest.mark.engines,
-                *([pytest.mark.nightly] if attack.nightly or number % 4 != 2 * turn else []),
+                *([pytest.mark.nightly] if attack.nightly or is_left_out(attack, number, turn) else []),
             ],
         )
         for number, attack in enumerate(ATTACKS)

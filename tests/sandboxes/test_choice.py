@@ -112,7 +112,7 @@ def test_another_runtime_of_docker_is_handed_to_its_containers() -> None:
 
 @pytest.mark.docker
 def test_a_runtime_that_the_docker_engine_doesnt_know_is_told_before_anything_starts() -> None:
-    with pytest.raises(UsageError, match="knows no runtime 'runsc-no'; it knows .*runc") as caught:
+    with pytest.raises(UsageError, match="knows no runtime 'runsc-no'; it knows") as caught:
         _choice.choose("docker", trusted=True, docker_runtime="runsc-no")
     assert "daemon.json" in caught.value.mend
 
