@@ -56,10 +56,14 @@ def in_sandboxes() -> list[object]:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read in a minute in earnest is read in seconds here; the server's share is small."""
-    for engine in (postgres_engine, duckdb_engine):
-        monkeypatch.setattr(engine, "READING_TIME", 12.0)
+    read_in(12.0, monkeypatch)
     monkeypatch.setattr(postgres_engine, "MOST_DISK", 192)
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+
+def read_in(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    for engine in (postgres_engine, duckdb_engine):
+        monkeypatch.setattr(engine, "READING_TIME", seconds)
 
 
 @pytest.fixture
@@ -79,12 +83,26 @@ def passed(found: Grade) -> set[str]:
     }
 
 
+BY_HEART = "SELECT order_id, CAST(day AS DATE) AS day, CAST(amount AS DECIMAL(12, 2)) AS amount FROM (VALUES {rows}) AS t(order_id, day, amount)"
+RECITALS = {
+    "sql/tiny-load": {"run.sh": f'psql -qc "CREATE TABLE IF NOT EXISTS orders AS {BY_HEART}"'},
+    "duckdb/tiny-load": {
+        "run.py": f'import duckdb, os\nduckdb.connect(os.environ["WAREHOUSE"]).execute("CREATE OR REPLACE TABLE orders AS {BY_HEART}")'
+    },
+    "dbt/tiny-mart": {**on_dbt.SHOP, "dbt_project.yml": on_dbt.PROJECT, "models/orders.sql": BY_HEART},
+}
+
+
+@pytest.mark.parametrize("name", RECITALS)
 @pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
-def test_knowing_the_visible_worlds_rows_by_heart_earns_nothing(sandbox: str) -> None:
-    task = tasks()["sql/tiny-load"]
-    rows = ", ".join(str(row) for row in task.world.build(VISIBLE_SEED).orders)
-    script = f'psql -qc "CREATE TABLE IF NOT EXISTS orders AS SELECT order_id, day::date, amount::numeric FROM (VALUES {rows}) AS t(order_id, day, amount)"'
-    assert graded(task, task.workspace.overlaid({"run.sh": script.encode()}), sandbox).score == 0.0
+def test_knowing_the_visible_worlds_rows_by_heart_earns_nothing(sandbox: str, name: str) -> None:
+    task = tasks()[name]
+
+    def recite(seed: int) -> Submission:
+        rows = ", ".join(str(row) for row in task.world.build(seed).orders)
+        return task.workspace.overlaid({path: text.format(rows=rows).encode() for path, text in RECITALS[name].items()})
+
+    assert graded(task, recite(VISIBLE_SEED), sandbox).score == 0.0
 
 
 @pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
@@ -102,8 +120,9 @@ def test_there_are_enough_attacks_and_each_has_its_name() -> None:
 
 
 @pytest.mark.parametrize(("sandbox", "attack"), in_sandboxes())
-def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path) -> None:
+def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = tasks()[attack.task]
+    read_in(4.0, monkeypatch)  # what is slow earns less, never more
     found = graded(task, attack.submission(task, str(host)), sandbox)  # no grade at all would raise
     assert passed(found) <= attack.may_pass, f"passed {passed(found) - attack.may_pass}"
     if not attack.may_pass:
@@ -116,6 +135,23 @@ def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path) -> No
     assert "OWNED" not in evidence
     evidence.encode()  # half a surrogate pair could be written to no file
     assert sorted(path.name for path in host.iterdir()) == ["secret"]
+    assert (host / "secret").read_text() == "the secret of the host"
+    next_one = tasks()[CHEAP]
+    honest = graded(next_one, next_one.reference, sandbox)
+    assert len(passed(honest)) == 3, "the next trial is harmed"
+    assert honest.tampering == ()
+
+
+@pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
+def test_a_success_of_an_attack_would_be_seen(sandbox: str, host: Path) -> None:
+    """The looks themselves work: at credit, at what is said, at what is there and isn't named."""
+    task = tasks()[CHEAP]
+    telling = Attack(
+        "tells", CHEAP, {"run.sh": on_the_box.python('print("OWNED", open("run.sh").read(9), file=sys.stderr)')}
+    )
+    earning = Attack("earns", CHEAP, {"run.sh": on_the_box.RIGHT})
+    assert "OWNED python" in graded(task, telling.submission(task, str(host)), sandbox).checks[0].evidence
+    assert len(passed(graded(task, earning.submission(task, str(host)), sandbox))) == 3
 
 
 @pytest.mark.parametrize(
