@@ -122,6 +122,7 @@ add(
     },
     may_pass=LOADS,
     names="dbt redefined",
+    nightly=True,
 )
 add(
     "empties the table after the build, so that no row is wrong",

@@ -22,6 +22,7 @@ TABLES = (on_everything.TABLE, on_the_box.TABLE, on_postgres.TABLE, on_duckdb.TA
 CHEAP = on_the_box.TABLE.task
 ATTACKS = [attack for table in TABLES for attack in table.attacks]
 SANDBOXES = ("docker", "bubblewrap")
+NIGHTLY = pytest.mark.nightly
 KEY = "sk-planted-0123456789"
 
 
@@ -45,7 +46,7 @@ def in_sandboxes() -> list[object]:
             marks=[
                 getattr(pytest.mark, sandbox),
                 pytest.mark.engines,
-                *([pytest.mark.nightly] if attack.nightly or is_left_out(attack, number, turn) else []),
+                *([NIGHTLY] if attack.nightly or is_left_out(attack, number, turn) else []),
             ],
         )
         for number, attack in enumerate(ATTACKS)
@@ -93,16 +94,37 @@ RECITALS = {
 }
 
 
-@pytest.mark.parametrize("name", RECITALS)
-@pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
+@pytest.mark.parametrize(
+    ("sandbox", "name"),
+    [
+        pytest.param(
+            sandbox,
+            name,
+            marks=[
+                getattr(pytest.mark, sandbox),
+                *(
+                    []
+                    if (sandbox, name) in (("docker", "duckdb/tiny-load"), ("bubblewrap", "sql/tiny-load"))
+                    else [NIGHTLY]
+                ),
+            ],
+        )
+        for name in RECITALS
+        for sandbox in SANDBOXES
+    ],
+)
 def test_knowing_the_visible_worlds_rows_by_heart_earns_nothing(sandbox: str, name: str) -> None:
     task = tasks()[name]
 
     def recite(seed: int) -> Submission:
         rows = ", ".join(str(row) for row in task.world.build(seed).orders)
-        return task.workspace.overlaid({path: text.format(rows=rows).encode() for path, text in RECITALS[name].items()})
+        return task.workspace.overlaid(
+            {path: text.replace("{rows}", rows).encode() for path, text in RECITALS[name].items()}
+        )
 
     assert graded(task, recite(VISIBLE_SEED), sandbox).score == 0.0
+    # The same about the hidden world would earn something: the recital itself is in order.
+    assert "every_order_arrives" in passed(graded(task, recite(HIDDEN_SEEDS[0]), sandbox))
 
 
 @pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
@@ -160,7 +182,7 @@ def test_a_success_of_an_attack_would_be_seen(sandbox: str, host: Path) -> None:
         pytest.param(
             sandbox,
             name,
-            marks=[getattr(pytest.mark, sandbox), pytest.mark.engines, *([pytest.mark.nightly] if slow else [])],
+            marks=[getattr(pytest.mark, sandbox), pytest.mark.engines, *([NIGHTLY] if slow else [])],
         )
         for sandbox in SANDBOXES
         for name, slow in (
