@@ -105,10 +105,11 @@ def line(verdict: Verdict) -> str:
 
 
 def print_matrix(matrix: Matrix) -> None:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from harness.cli._show import show
+    from results.text import printable
 
     table = Table("task", "case", "seed", "score", "failed checks", "verdict")
     for verdict in matrix.verdicts:
@@ -120,11 +121,11 @@ def print_matrix(matrix: Matrix) -> None:
             str(case.seed),
             f"{grade.score:.2f}" if grade else "invalid",
             "all" if case.kind == "nop" and not verdict.problems else ", ".join(lost),
-            "[red]wrong[/]" if verdict.problems else "[green]as it must be[/]",
+            Text("wrong", "red") if verdict.problems else Text("as it must be", "green"),
         )
     show(table)
     for problem in matrix.problems:
-        show(f"[red]wrong[/] {escape(problem)}")
+        show(Text.assemble(("wrong", "red"), f" {printable(problem)}"))
     wrong = sum(1 for verdict in matrix.verdicts if verdict.problems) + len(matrix.problems)
     show("all green" if matrix.green else f"{wrong} wrong")
 
