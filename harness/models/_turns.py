@@ -23,9 +23,8 @@ def whole(read: Callable[[], Reply]) -> Reply:
     """
     try:
         reply = read()
-        plain = asdict(reply)
-        _REPLY.validate_python(plain, strict=True)
-        json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
+        stored = json.dumps(asdict(reply), ensure_ascii=False, allow_nan=False).encode()
+        _REPLY.validate_json(stored, strict=True)
         if min(asdict(reply.usage).values()) < 0:
             raise ValueError("tokens below zero")
     except json.JSONDecodeError:

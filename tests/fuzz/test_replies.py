@@ -128,6 +128,17 @@ def test_any_stream_of_messages(tmp_path: Path, events: list[Any]) -> None:
         is_workable(reply, "anthropic", tmp_path)
 
 
+@pytest.mark.parametrize("provider", ["anthropic", *BODIES])
+@pytest.mark.parametrize("number", range(len(ANSWERS)))
+def test_what_nobody_meddled_with_is_a_reply(tmp_path: Path, provider: str, number: int) -> None:
+    body = stream(STREAMS[number]) if provider == "anthropic" else json.dumps(BODIES[provider][number]).encode()
+    kind = "text/event-stream" if provider == "anthropic" else "application/json"
+    reply = asked(model(provider, 200, {"content-type": kind}, body))
+    assert reply is not None
+    assert [call.name for call in reply.message.calls] == [call.name for call in ANSWERS[number].calls]
+    is_workable(reply, provider, tmp_path)
+
+
 @pytest.mark.parametrize("provider", list(BODIES))
 @given(data=st.data())
 def test_any_body(tmp_path: Path, provider: str, data: st.DataObject) -> None:
