@@ -11,7 +11,7 @@ import pytest
 
 from harness import cli, doctor, worlds
 from harness.doctor import Examination, Finding
-from harness.sandboxes import _choice, _diagnosis
+from harness.sandboxes import Diagnosis, _choice, _diagnosis
 from harness.sandboxes.bubblewrap import Bubblewrap
 from harness.sandboxes.docker import Docker
 from tests.cli.program import bench
@@ -27,6 +27,8 @@ def findings(text: str) -> dict[str, Finding]:
 @pytest.mark.engines
 def test_a_sound_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     suite = make_suite(tmp_path / "tiny")
+    for name in ("docker", "bubblewrap"):
+        _choice.load(name).prepare("core")
     assert cli.execute(["doctor", "--suite", str(suite), "--record-worlds", "--json"]) == 0
     found = findings(capsys.readouterr().out)
     assert {finding.judgement for finding in found.values()} == {"fine"}
@@ -50,8 +52,8 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in (Docker, Bubblewrap):
         monkeypatch.setattr(kind, "is_prepared", lambda self, environment: False)
     monkeypatch.setattr(_choice.load("embedded"), "is_prepared", lambda environment: False)
-    monkeypatch.setattr(Bubblewrap, "diagnose", lambda self: _choice.Diagnosis(True, "bwrap"))
-    monkeypatch.setattr(Docker, "diagnose", lambda self: _choice.Diagnosis(False, "no engine", "start it"))
+    monkeypatch.setattr(Bubblewrap, "diagnose", lambda self: Diagnosis(True, "bwrap"))
+    monkeypatch.setattr(Docker, "diagnose", lambda self: Diagnosis(False, "no engine", "start it"))
 
 
 def examined(suite: Path) -> Examination:

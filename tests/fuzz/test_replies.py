@@ -107,7 +107,8 @@ def is_workable(reply: Reply, provider: str, tmp_path: Path) -> None:
     JournaledModel(Again(), file).reply("", [], [])
     assert JournaledModel(Again(), file).reply("", [], []) == reply
     results = tuple(ToolResult(call.id, "fine") for call in reply.message.calls)
-    conversation = [Message("user", "Hello."), reply.message, Message("tools", results=results)]
+    answer = Message("tools", results=results) if results else Message("user", "Go on.")
+    conversation = [Message("user", "Hello."), reply.message, answer]
     with bounded():
         model(provider, 500, {}, b"")._request("", conversation, [TOOL])  # type: ignore[attr-defined]
 
