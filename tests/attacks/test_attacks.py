@@ -141,6 +141,14 @@ def test_there_are_enough_attacks_and_each_has_its_name() -> None:
     assert len({(attack.task, attack.name) for attack in ATTACKS}) == len(ATTACKS) >= 60
 
 
+def test_the_documented_figures_are_those_of_the_tables() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text()
+    for module in (on_the_box, on_everything, on_postgres, on_duckdb, on_dbt, on_airflow):
+        name = f"{module.__name__.rpartition('.')[2]}.py"
+        assert f"(`{name}`) | {len(module.TABLE.attacks)} | Docker, bubblewrap |" in told, name
+    assert f"| {len(RECITALS)} | Docker, bubblewrap |" in told
+
+
 @pytest.mark.parametrize(("sandbox", "attack"), in_sandboxes())
 def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = tasks()[attack.task]
