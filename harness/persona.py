@@ -47,14 +47,17 @@ def load(option: str | None = None) -> Persona:
     name = DEFAULT if option is None else option
     if name in bundled():
         return Persona(name, _read(_FOLDER / f"{name}.md"))
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{name!r} is no path: {error}") from None
     return Persona(path.stem, _read(path))
 
 
 def _read(path: Path) -> str:
-    if path.is_dir():
-        raise UsageError(f"persona {path} is a folder", "name one Markdown file")
     try:
+        if path.is_dir():
+            raise UsageError(f"persona {path} is a folder", "name one Markdown file")
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError:

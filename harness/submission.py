@@ -87,7 +87,7 @@ def from_files(
         raise SubmissionError(f"{len(kept)} files were left; at most {limits.files} are taken")
     for path, content in kept.items():
         if len(content) > limits.file_bytes:
-            raise SubmissionError(f"{path} has {len(content)} bytes; at most {limits.file_bytes} are taken")
+            raise SubmissionError(f"{path!r} has {len(content)} bytes; at most {limits.file_bytes} are taken")
     total = sum(map(len, kept.values()))
     if total > limits.total_bytes:
         raise SubmissionError(f"{total} bytes were left; at most {limits.total_bytes} are taken")
@@ -120,7 +120,7 @@ def from_folder(
             if not stat.S_ISREG(status.st_mode) or not matches(relative, globs):
                 continue
             if status.st_size > limits.file_bytes:
-                raise SubmissionError(f"{relative} has {status.st_size} bytes; at most {limits.file_bytes} are taken")
+                raise SubmissionError(f"{relative!r} has {status.st_size} bytes; at most {limits.file_bytes} are taken")
             files[relative] = path.read_bytes()
             if len(files) > limits.files:
                 raise SubmissionError(f"more than {limits.files} files were left")

@@ -71,7 +71,8 @@ def as_csv(boards: Sequence[Leaderboard]) -> str:
     blocks = []
     for board in boards:
         frame = board.frame.map(lambda value: one_line(value) if isinstance(value, str) else value)
-        frame.insert(0, "suite", board.suite)
+        frame.columns = frame.columns.map(one_line)
+        frame.insert(0, "suite", one_line(board.suite))
         frame.insert(1, "tasks", len(board.tasks))
         blocks.append(frame.to_csv(index=False))
     return "\n".join(blocks)
@@ -100,7 +101,8 @@ def markdown_table(header: list[str], sides: list[str], rows: list[list[str]]) -
 
 
 def escaped(text: str) -> str:
-    escaped = text.replace("\\", "\\\\")
+    """Anybody's text as one line of Markdown that says what it says."""
+    escaped = one_line(text).replace("\\", "\\\\")
     for character in "|<*_`[":
         escaped = escaped.replace(character, f"\\{character}")
     return escaped

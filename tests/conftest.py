@@ -12,6 +12,7 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.errors import UsageError
 from harness.sandboxes import Diagnosis, _choice
@@ -20,6 +21,14 @@ SANDBOXES = ("docker", "bubblewrap")
 SWITCH = "BENCH_REQUIRE_SANDBOXES"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER_SWITCH = "BENCH_REQUIRE_BROWSER"
+
+# Properties: a few examples, always the same, every day; many, and always others, with --hypothesis-profile nightly.
+UNHURRIED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
+settings.register_profile(
+    "everyday", max_examples=60, derandomize=True, database=None, deadline=None, suppress_health_check=UNHURRIED
+)
+settings.register_profile("nightly", max_examples=3000, deadline=None, print_blob=True, suppress_health_check=UNHURRIED)
+settings.load_profile("everyday")
 
 
 def required_sandboxes() -> set[str]:

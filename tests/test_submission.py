@@ -78,7 +78,7 @@ def test_only_what_was_asked_for_is_kept() -> None:
     ("limits", "said"),
     [
         (SubmissionLimits(files=1), "2 files were left; at most 1"),
-        (SubmissionLimits(file_bytes=3), "b has 4 bytes; at most 3"),
+        (SubmissionLimits(file_bytes=3), "'b' has 4 bytes; at most 3"),
         (SubmissionLimits(total_bytes=6), "7 bytes were left; at most 6"),
     ],
 )

@@ -17,4 +17,5 @@ class _Output(Console):
 
 def show(shown: RenderableType) -> None:
     """Print to stdout, in colour and in its width if it is a terminal."""
-    _Output(highlight=False, width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(shown)
+    # No markup: a title or a name of somebody else's may hold brackets.
+    _Output(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDTH_OF_FILES).print(shown)

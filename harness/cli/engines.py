@@ -1,13 +1,8 @@
-"""List, build and diagnose what executes submissions."""
+"""List and build what executes submissions."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
-
 import click
-
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE
 
 
 @click.group(invoke_without_command=True)
@@ -76,46 +71,3 @@ def build(environments: tuple[str, ...], sandbox: str) -> None:
         _environments.lock_file(environment)
         click.echo(f"{environment} for {box.name} …", err=True)
         click.echo(f"{environment} {box.prepare(environment)}")
-
-
-@command.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def doctor(as_json: bool) -> int:
-    """Say what works on this machine, and mend the rest. Exit code 3 if nothing here confines."""
-    import json
-
-    from harness import discovery
-    from harness.errors import BenchError
-    from harness.sandboxes import _choice
-    from harness.sandboxes._diagnosis import probe
-
-    findings: dict[str, dict[str, Any]] = {}
-    for name in discovery.names("harness.sandboxes"):
-        sandbox = _choice.load(name)
-        diagnosis = sandbox.diagnose()
-        finding: dict[str, Any] = {
-            "works": diagnosis.works,
-            "detail": diagnosis.detail,
-            "mend": diagnosis.mend,
-            "probes": {},
-        }
-        if diagnosis.works and sandbox.is_prepared("core"):
-            try:
-                finding["probes"] = probe(sandbox)
-            except BenchError as error:
-                finding |= {"works": False, "detail": error.problem, "mend": error.mend}
-        findings[name] = finding
-    if as_json:
-        click.echo(json.dumps(findings, indent=2))
-    else:
-        for name, finding in findings.items():
-            click.echo(f"{name}: {'works' if finding['works'] else 'does not work'}: {finding['detail']}")
-            if finding["mend"]:
-                click.echo(f"  {finding['mend']}")
-            for question, answer in finding["probes"].items():
-                click.echo(f"  {question}: {answer}")
-    confined = any(finding["works"] for name, finding in findings.items() if _choice.load(name).confines)
-    if not confined:
-        click.echo("nothing here confines: baselines run, models don't", err=True)
-    sys.stdout.flush()
-    return EXIT_FINE if confined else EXIT_INFRASTRUCTURE

@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 @click.option("--task", "name", required=True, help="The task the folder answers.")
 @click.option("--suite", default="core", show_default=True, help="A bundled suite, or the path of a folder of tasks.")
 @click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, or auto (the strongest).")
+@click.option("--docker-runtime", metavar="NAME", help="Run containers under it: runsc (gVisor), kata, …")
 @click.option("--seed", type=click.IntRange(0), help="The hidden world. Default: the first.")
 @click.option("--json", "as_json", is_flag=True, help="The grade as JSON.")
-def command(folder: Path, name: str, suite: str, sandbox: str, seed: int | None, as_json: bool) -> int:
+def command(
+    folder: Path, name: str, suite: str, sandbox: str, docker_runtime: str | None, seed: int | None, as_json: bool
+) -> int:
     """Grade FOLDER as a submission to a task. Exit code 1 if it doesn't resolve the task."""
     from graders.grade import grade
     from harness.cli._show import show
@@ -41,7 +44,7 @@ def command(folder: Path, name: str, suite: str, sandbox: str, seed: int | None,
         submission = from_folder(folder, (*task.manifest.submit, DELIVERABLE))
     except (SubmissionError, OSError) as error:
         raise UsageError(f"{folder} can't be a submission: {error}") from None
-    box = _choice.choose(sandbox, trusted=False)
+    box = _choice.choose(sandbox, trusted=False, docker_runtime=docker_runtime)
     with display(sys.stderr) as shown:
         prepare(box, [task], shown)
         shown.note(f"grading {task.id} in {box.name}")

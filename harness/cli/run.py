@@ -26,6 +26,7 @@ KEPT_WITH_RESUME = {"resume", "retry-invalid", "concurrency", "prices", "suite"}
 @click.option("--task", multiple=True, help="Only this task (id or glob); may be repeated.")
 @click.option("--attempts", type=click.IntRange(1, 1000), default=1, show_default=True, help="Trials a task.")
 @click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, or auto (the strongest).")
+@click.option("--docker-runtime", metavar="NAME", help="Run containers under it: runsc (gVisor), kata, …")
 @click.option("--concurrency", type=click.IntRange(1, 256), help="Trials at a time. Default: 4, baselines: cores.")
 @click.option("--effort", help="How long the model thinks: low, medium, high, … as its provider has it.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Sampling temperature. Default: the provider's.")
@@ -49,6 +50,7 @@ def command(
     task: tuple[str, ...],
     attempts: int,
     sandbox: str,
+    docker_runtime: str | None,
     concurrency: int | None,
     effort: str | None,
     temperature: float | None,
@@ -90,7 +92,7 @@ def command(
             told = personas.load(persona)
             tasks = select(load_suite(suite), task)
             chosen = run.choose(model, agent, ModelParameters(effort, temperature, max_output_tokens, base_url))
-            box = _choice.choose(sandbox, trusted=chosen.agent.trusted)
+            box = _choice.choose(sandbox, trusted=chosen.agent.trusted, docker_runtime=docker_runtime)
             session = run.begin(chosen, told, tasks, attempts, box, shown, runs, prices)
         go_on = f"go on with: bench run --resume {session.directory.path}"
         if own_suite and Path(own_suite).is_dir():

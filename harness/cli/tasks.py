@@ -23,11 +23,13 @@ def command(names: tuple[str, ...], suite: str, as_json: bool) -> None:
     from rich.table import Table
 
     from harness.cli._show import show
+    from results.text import one_line, printable
 
     table = Table("task", "title", "kind", "difficulty", "engines")
     for task in tasks:
         manifest = task.manifest
-        table.add_row(task.id, manifest.title, manifest.kind, manifest.difficulty, ", ".join(manifest.engines))
+        engines = one_line(", ".join(manifest.engines))
+        table.add_row(task.id, one_line(manifest.title), manifest.kind, manifest.difficulty, engines)
     show(table)
     if len(tasks) == 1 and names:
-        click.echo(tasks[0].instruction)
+        click.echo(printable(tasks[0].instruction))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("tasks", nargs=-1)
 @click.option("--suite", default="core", show_default=True, help="A bundled suite, or the path of a folder of tasks.")
 @click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, embedded or auto (embedded).")
+@click.option("--docker-runtime", metavar="NAME", help="Run containers under it: runsc (gVisor), kata, …")
 @click.option("--seeds", type=click.IntRange(1, 3), default=3, show_default=True, help="Hidden worlds a solution.")
 @click.option("--jobs", type=click.IntRange(1), default=max(1, (os.cpu_count() or 2) // 2 + 1), help="Cases at a time.")
 @click.option("--only", help="Only cases whose label holds this, like `reference` or `mutant append`.")
@@ -33,6 +34,7 @@ def command(
     tasks: tuple[str, ...],
     suite: str,
     sandbox: str,
+    docker_runtime: str | None,
     seeds: int,
     jobs: int,
     only: str | None,
@@ -48,7 +50,7 @@ def command(
     from harness.verify import Case, Matrix, telling_mutants, verify
 
     chosen = select(load_suite(suite), tasks)
-    box = _choice.choose(sandbox, trusted=True)
+    box = _choice.choose(sandbox, trusted=True, docker_runtime=docker_runtime)
     box.reap()
     for environment in sorted({task.manifest.environment for task in chosen}):
         if not box.is_prepared(environment):
@@ -103,10 +105,11 @@ def line(verdict: Verdict) -> str:
 
 
 def print_matrix(matrix: Matrix) -> None:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from harness.cli._show import show
+    from results.text import printable
 
     table = Table("task", "case", "seed", "score", "failed checks", "verdict")
     for verdict in matrix.verdicts:
@@ -118,11 +121,11 @@ def print_matrix(matrix: Matrix) -> None:
             str(case.seed),
             f"{grade.score:.2f}" if grade else "invalid",
             "all" if case.kind == "nop" and not verdict.problems else ", ".join(lost),
-            "[red]wrong[/]" if verdict.problems else "[green]as it must be[/]",
+            Text("wrong", "red") if verdict.problems else Text("as it must be", "green"),
         )
     show(table)
     for problem in matrix.problems:
-        show(f"[red]wrong[/] {escape(problem)}")
+        show(Text.assemble(("wrong", "red"), f" {printable(problem)}"))
     wrong = sum(1 for verdict in matrix.verdicts if verdict.problems) + len(matrix.problems)
     show("all green" if matrix.green else f"{wrong} wrong")
 

@@ -159,7 +159,8 @@ def _message(error: BaseException) -> str:
     body = getattr(error, "body", None)
     inner: Any = body.get("error", body) if isinstance(body, dict) else body
     said = inner.get("message") if isinstance(inner, dict) else None
-    return without_secrets(str(said or error))[:500]
+    # Half a surrogate pair, say: no file could hold it.
+    return without_secrets(str(said or error))[:500].encode(errors="replace").decode()
 
 
 def _retry_after(error: BaseException) -> float | None:

@@ -1,10 +1,37 @@
-"""What providers' modules share: reading tool arguments, and what of a turn can be replayed."""
+"""What providers' modules share: reading an answer and its tool arguments, and what of a turn can be replayed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
+
+import pydantic
+
+from harness.models import Reply
+from harness.models._retry import CallFailedError
+
+_REPLY = pydantic.TypeAdapter(Reply)
+
+
+def whole(read: Callable[[], Reply]) -> Reply:
+    """The reply that ``read`` makes of an answer; the SDKs take an answer of any shape.
+
+    Raises:
+        CallFailedError: it lacks something, has it in another shape, or could not be stored or sent back.
+    """
+    try:
+        reply = read()
+        stored = json.dumps(asdict(reply), ensure_ascii=False, allow_nan=False).encode()
+        _REPLY.validate_json(stored, strict=True)
+        if min(asdict(reply.usage).values()) < 0:
+            raise ValueError("tokens below zero")
+    except json.JSONDecodeError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise CallFailedError(502, f"what came is no reply ({type(error).__name__})") from error
+    return reply
 
 
 def parse_arguments(raw: str) -> dict[str, Any] | None:
@@ -12,8 +39,8 @@ def parse_arguments(raw: str) -> dict[str, Any] | None:
     try:
         value = json.loads(raw or "{}")
         # Half a surrogate pair is valid JSON and no text: it can't be written to a file or sent back.
-        json.dumps(value, ensure_ascii=False).encode()
-    except ValueError:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

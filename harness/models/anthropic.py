@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anthropic
@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.models import Message, Model, ModelParameters, Reply, Stop, Tool, ToolCall, Usage
 from harness.models._keys import read_key
 from harness.models._retry import RetryPolicy
-from harness.models._turns import parse_arguments, without_trailing
+from harness.models._turns import parse_arguments, whole, without_trailing
 
 KEY = "ANTHROPIC_API_KEY"
 EFFORTS = ("none", "low", "medium", "high", "xhigh", "max")
@@ -49,8 +49,10 @@ class Claude:
 
     def reply(self, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         request = self._request(system, messages, tools)
-        answer, seconds, waited = self.retry.call("anthropic", KEY, lambda: self._streamed(request))
-        return answer.reply(seconds, waited)
+        reply, seconds, waited = self.retry.call(
+            "anthropic", KEY, lambda: whole(lambda: self._streamed(request).reply())
+        )
+        return replace(reply, seconds=seconds, waited=waited)
 
     def _streamed(self, request: dict[str, Any]) -> _Answer:
         answer = _Answer()
@@ -161,7 +163,7 @@ class _Answer:
         names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
         self.usage |= {name: count for name in names if (count := getattr(usage, name, None)) is not None}
 
-    def reply(self, seconds: float, waited: float) -> Reply:
+    def reply(self) -> Reply:
         calls = tuple(
             self._call(index, block) for index, block in enumerate(self.blocks) if block["type"] == "tool_use"
         )
@@ -173,7 +175,7 @@ class _Answer:
             self.usage.get("cache_creation_input_tokens", 0),
         )
         message = Message("assistant", text, calls, payload=self.blocks)
-        return Reply(message, STOPS.get(self.stop_reason, "end"), usage, seconds, waited)
+        return Reply(message, STOPS.get(self.stop_reason, "end"), usage)
 
     def _call(self, index: int, block: dict[str, Any]) -> ToolCall:
         raw = self.inputs.get(index) or json.dumps(block["input"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2
@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.models import Message, Model, ModelParameters, Reply, Stop, Tool, ToolCall, Usage
 from harness.models._keys import read_key
 from harness.models._retry import CallFailedError, RetryPolicy
-from harness.models._turns import parse_arguments, without_trailing
+from harness.models._turns import parse_arguments, whole, without_trailing
 
 KEY = "OPENAI_API_KEY"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -41,8 +41,8 @@ class Responses:
 
     def reply(self, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         request = self._request(system, messages, tools)
-        response, seconds, waited = self.retry.call("openai", KEY, lambda: self._send(request))
-        return _reply(response, seconds, waited)
+        reply, seconds, waited = self.retry.call("openai", KEY, lambda: whole(lambda: _reply(self._send(request))))
+        return replace(reply, seconds=seconds, waited=waited)
 
     def _send(self, request: dict[str, Any]) -> Response:
         response = self.client.responses.create(**request)
@@ -92,7 +92,7 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
             yield from without_trailing(message.payload or [], lambda item: item["type"] == "reasoning")
 
 
-def _reply(response: Response, seconds: float, waited: float) -> Reply:
+def _reply(response: Response) -> Reply:
     calls = tuple(
         ToolCall(item.call_id, item.name, parse_arguments(item.arguments), item.arguments)
         for item in response.output
@@ -100,7 +100,7 @@ def _reply(response: Response, seconds: float, waited: float) -> Reply:
     )
     payload = [item.to_dict(exclude_none=True) for item in response.output]
     message = Message("assistant", response.output_text, calls, payload=payload)
-    return Reply(message, _stop(response, calls), _usage(response), seconds, waited)
+    return Reply(message, _stop(response, calls), _usage(response))
 
 
 def _stop(response: Response, calls: tuple[ToolCall, ...]) -> Stop:

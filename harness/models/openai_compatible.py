@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx2
@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.models import Message, Model, ModelParameters, Reply, Stop, Tool, ToolCall, Usage
 from harness.models._keys import read_key
 from harness.models._retry import CallFailedError, RetryPolicy
-from harness.models._turns import parse_arguments
+from harness.models._turns import parse_arguments, whole
 
 KEY = "OPENAI_COMPATIBLE_API_KEY"
 STOPS: dict[str, Stop] = {"length": "length", "content_filter": "refusal"}
@@ -47,8 +47,10 @@ class ChatCompletions:
 
     def reply(self, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         request = self._request(system, messages, tools)
-        completion, seconds, waited = self.retry.call("openai-compatible", KEY, lambda: self._send(request))
-        return _reply(completion, seconds, waited)
+        reply, seconds, waited = self.retry.call(
+            "openai-compatible", KEY, lambda: whole(lambda: _reply(self._send(request)))
+        )
+        return replace(reply, seconds=seconds, waited=waited)
 
     def _send(self, request: dict[str, Any]) -> ChatCompletion:
         completion = self.client.chat.completions.create(**request)
@@ -97,7 +99,7 @@ def _items(message: Message) -> Iterator[dict[str, Any]]:
             yield dict(message.payload or {"role": "assistant", "content": message.text})
 
 
-def _reply(completion: ChatCompletion, seconds: float, waited: float) -> Reply:
+def _reply(completion: ChatCompletion) -> Reply:
     choice = completion.choices[0]
     calls = tuple(
         ToolCall(call.id, call.function.name, parse_arguments(call.function.arguments), call.function.arguments)
@@ -108,7 +110,7 @@ def _reply(completion: ChatCompletion, seconds: float, waited: float) -> Reply:
     stop: Stop = "refusal" if choice.message.refusal and not calls else STOPS.get(choice.finish_reason, "end")
     if calls and stop == "end":
         stop = "tools"
-    return Reply(message, stop, _usage(completion), seconds, waited)
+    return Reply(message, stop, _usage(completion))
 
 
 def _payload(message: Any, calls: tuple[ToolCall, ...]) -> dict[str, Any]:

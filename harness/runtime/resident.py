@@ -36,6 +36,9 @@ MEMORY_EVENTS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.o
 FLOOD = 64 << 20
 TICK = 0.25
 DEEPEST = 3800  # characters of a path: the kernel takes 4096
+NAME_BYTES = 1024  # what a file without content takes: its name and its inode
+SHARED_FILES, SHARED_SEGMENTS = "/dev/shm", "/proc/sysvipc/shm"
+IPC_RMID = 0
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -120,14 +123,9 @@ class Resident:
     def do_clear(self, request: dict, blob: bytes) -> tuple[dict, bytes]:
         self.end_everything()
         for folder in request["folders"]:
-            for entry in os.scandir(folder):
-                if entry.is_dir(follow_symlinks=False):
-                    make_removable(entry.path)
-                    # Not shutil.rmtree: it recurses, and folders can be nested more deeply than Python's stack.
-                    os.spawnv(os.P_WAIT, "/bin/rm", ["rm", "-rf", "--", entry.path])
-                else:
-                    with contextlib.suppress(OSError):
-                        os.unlink(entry.path)
+            empty(folder)
+        if self.options.alone:  # what this user keeps in memory is ours to clear, too
+            empty(SHARED_FILES)
         return {}, b""
 
     def do_unlock(self, request: dict, blob: bytes) -> tuple[dict, bytes]:
@@ -306,7 +304,8 @@ class Resident:
         family = descendants(os.getpid())
         if len(family) > limits["processes"]:
             return "processes"
-        if sum(map(resident_bytes, family)) > limits["memory"] << 20:
+        held_by_none = sum(size for _, size in shared_segments()) if self.options.alone else 0
+        if sum(map(resident_bytes, family)) + held_by_none > limits["memory"] << 20:
             return "memory"
         most = limits["disk"] << 20
         if most and sum(folder_bytes(folder, most) for folder in limits["folders"]) + nameless_bytes(family) > most:
@@ -328,6 +327,8 @@ class Resident:
             with contextlib.suppress(ChildProcessError):
                 pid, ended = os.waitpid(-1, 0)
                 status = ended if pid == child else status
+        for segment, _ in shared_segments() if self.options.alone else ():
+            libc.shmctl(segment, IPC_RMID, None)
         return status, outlived
 
 
@@ -376,6 +377,18 @@ def resident_bytes(pid: int) -> int:
     return total
 
 
+def shared_segments() -> list[tuple[int, int]]:
+    """The segments of System V memory that this user made and no process holds now: number and bytes in use."""
+    found = []
+    with contextlib.suppress(OSError, ValueError), open(SHARED_SEGMENTS) as file:
+        names = file.readline().split()
+        for line in file:
+            segment = dict(zip(names, map(int, line.split()), strict=False))
+            if segment["cuid"] == os.getuid() and not segment["nattch"]:
+                found.append((segment["shmid"], segment["rss"]))
+    return found
+
+
 def walk(folder: str):
     """``os.walk`` without recursion, as deep as a path can be named: nothing deeper is anybody's work."""
     waiting = [folder]
@@ -396,7 +409,7 @@ def folder_bytes(folder: str, enough: int) -> int:
             return enough + 1  # what lies deeper could not be counted
         for name in names:
             with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(parent, name)).st_blocks * 512
+                total += max(os.lstat(os.path.join(parent, name)).st_blocks * 512, NAME_BYTES)
         if total > enough:
             break
     return total
@@ -421,6 +434,18 @@ def ended_for_memory() -> int:
         with contextlib.suppress(OSError, ValueError), open(path) as file:
             return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
     return 0
+
+
+def empty(folder: str) -> None:
+    """Remove all in a folder that this user may remove, however deeply it is nested."""
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            make_removable(entry.path)
+            # Not shutil.rmtree: it recurses, and folders can be nested more deeply than Python's stack.
+            os.spawnv(os.P_WAIT, "/bin/rm", ["rm", "-rf", "--", entry.path])
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)
 
 
 def make_removable(folder: str) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pydantic
+
 from harness.errors import InfrastructureError
 from harness.sandboxes import BoxLimits, FolderName, Role, Sandbox, Space, Stream
 from harness.submission import IGNORED_FOLDERS, SubmissionError, SubmissionLimits, to_tar
@@ -82,7 +84,7 @@ class Resident:
             if not isinstance(reply, dict):
                 raise LostError("a reply that is no object")
             return reply, self._exactly(sizes[1], GRACE)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise LostError(f"{type(error).__name__}: {error}") from None
 
     def _exactly(self, size: int, timeout: float) -> bytes:
@@ -177,7 +179,7 @@ class Box:
             resident.send(request, stdin)
             reply, blob = resident.receive(timeout + GRACE)
             done = completed(reply, blob)
-        except (LostError, KeyError, TypeError, ValueError) as error:
+        except LostError as error:
             self._drop(role)
             self._resident(role)  # raises if it is the box itself that is gone
             if driver:
@@ -300,23 +302,45 @@ def owner(folder: FolderName) -> Role:
     return "submission" if folder == "work" else "driver"
 
 
+class Outcome(pydantic.BaseModel):
+    """What a resident says of a command. One that a submission got hold of may say anything."""
+
+    model_config = pydantic.ConfigDict(strict=True)
+
+    exit_code: int | None
+    killed: str | None
+    truncated: bool
+    seconds: float
+    outlived: int
+    sizes: tuple[int, int] = pydantic.Field(strict=False)
+
+
 def completed(reply: Mapping[str, Any], blob: bytes) -> Completed:
+    """How the command ended.
+
+    Raises:
+        LostError: the reply says no such thing.
+    """
     if "error" in reply:
         raise LostError(str(reply["error"]))
-    out, err = reply["sizes"]
+    try:
+        outcome = Outcome.model_validate(reply)
+    except pydantic.ValidationError:
+        raise LostError("a reply that tells no outcome") from None
+    out, err = outcome.sizes
     results = blob[out + err :]
     result = None
     if results:
         with contextlib.suppress(ValueError, RecursionError):  # cut off by a kill, or made to be indigestible
             result = json.loads(results)
     return Completed(
-        exit_code=reply["exit_code"],
+        exit_code=outcome.exit_code,
         stdout=blob[:out].decode("utf-8", errors="replace"),
         stderr=blob[out : out + err].decode("utf-8", errors="replace"),
-        killed=reply["killed"],
-        truncated=bool(reply["truncated"]),
-        seconds=float(reply["seconds"]),
-        outlived=int(reply["outlived"]),
+        killed=outcome.killed,
+        truncated=outcome.truncated,
+        seconds=outcome.seconds,
+        outlived=outcome.outlived,
         result=result,
     )
 

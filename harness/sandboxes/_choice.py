@@ -11,16 +11,25 @@ PREFERRED = ("docker", "bubblewrap")
 
 
 def load(name: str) -> Sandbox:
-    sandbox: Sandbox = discovery.load("harness.sandboxes", name).SANDBOX
+    """A sandbox by its name; ``docker:RUNTIME`` is Docker with another runtime."""
+    kind, _, runtime = name.partition(":")
+    module = discovery.load("harness.sandboxes", kind)
+    if runtime and kind != "docker":
+        raise UsageError(f"the sandbox {kind!r} takes no runtime", f"only docker does: docker:{runtime}")
+    sandbox: Sandbox = module.Docker(runtime) if runtime else module.SANDBOX
     return sandbox
 
 
-def choose(name: str, *, trusted: bool) -> Sandbox:
+def choose(name: str, *, trusted: bool, docker_runtime: str | None = None) -> Sandbox:
     """The named sandbox, or for ``auto`` the embedded one for trusted baselines, else the strongest that works.
 
     Raises:
         UsageError: the sandbox doesn't work here; or what a model wrote would run unconfined.
     """
+    if docker_runtime:
+        if name not in ("auto", "docker"):
+            raise UsageError("--docker-runtime belongs to the docker sandbox", "leave out --sandbox, or name docker")
+        name = f"docker:{docker_runtime}"
     if name == "auto":
         if trusted:
             return load("embedded")
@@ -31,7 +40,7 @@ def choose(name: str, *, trusted: bool) -> Sandbox:
         reasons = "; ".join(f"{option}: {diagnosis.detail}" for option, diagnosis in findings.items())
         raise UsageError(
             f"what a model writes runs only in a confining sandbox, and none works here ({reasons})",
-            "install Docker, or the package `bubblewrap`; then `bench engines doctor` says whether it works",
+            "install Docker, or the package `bubblewrap`; then `bench doctor` says whether it works",
         )
     sandbox = load(name)
     if not (sandbox.confines or trusted):

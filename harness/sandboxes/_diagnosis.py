@@ -5,6 +5,8 @@ from __future__ import annotations
 from harness.sandboxes import BoxLimits, Sandbox
 from harness.sandboxes._box import Box
 
+# What holds: the answers that ``probe`` should give.
+EXPECTED = {"network": "unreachable", "memory limit": "bites", "time limit": "bites", "user": "unprivileged"}
 REACH_OUT = "import socket; socket.create_connection(('192.0.2.1', 80), 2)"
 
 

@@ -141,11 +141,11 @@ class DockerSpace:
             INSIDE[folder]: f"rw,exec,nosuid,nodev,size={size[folder]}m,uid={uid},gid={uid},mode={mode}"
             for folder, (uid, mode) in OWNERS.items()
         }
-        self._name = f"box-{uuid.uuid4().hex[:12]}"
+        self.name = f"box-{uuid.uuid4().hex[:12]}"
         try:
             self._container = client().containers.run(
                 image_tag(environment),
-                name=self._name,
+                name=self.name,
                 detach=True,
                 init=True,
                 user=str(KEEPER_UID),
@@ -159,7 +159,7 @@ class DockerSpace:
                 memswap_limit=f"{limits.memory}m",
                 nano_cpus=int(min(limits.cores, os.cpu_count() or 1) * 1e9),
                 pids_limit=limits.processes + 64,
-                labels={LABEL: self._name, OWNER_LABEL: owner_mark(os.getpid())},
+                labels={LABEL: self.name, OWNER_LABEL: owner_mark(os.getpid())},
                 runtime=runtime,
             )
         except DockerException as error:
@@ -174,7 +174,7 @@ class DockerSpace:
         if role == "submission":
             argv = [*argv, "--alone"]
         try:
-            return ExecStream(self._container.id or self._name, argv, UIDS[role], variables)
+            return ExecStream(self._container.id or self.name, argv, UIDS[role], variables)
         except (DockerException, OSError) as error:
             raise InfrastructureError("docker", f"no process could be started in a container: {error}") from None
 
@@ -183,17 +183,35 @@ class DockerSpace:
 
 
 class Docker:
-    name = "docker"
+    """``runtime``: another OCI runtime than the engine's own for all containers (gVisor's ``runsc``, say)."""
+
     confines = True
-    # Another OCI runtime (gVisor's runsc, say) for all containers; BENCH_DOCKER_RUNTIME names one.
-    runtime: str | None = None
+
+    def __init__(self, runtime: str = "") -> None:
+        self.runtime = runtime
+
+    @property
+    def name(self) -> str:
+        return f"docker:{self.runtime}" if self.runtime else "docker"
 
     def diagnose(self) -> Diagnosis:
+        from docker.errors import DockerException
+
         try:
-            version: dict[str, Any] = client().version()
+            engine: dict[str, Any] = client().info()
         except UsageError as error:
             return Diagnosis(False, error.problem, error.mend)
-        return Diagnosis(True, f"Docker engine {version['Version']}, base image {base_image()}")
+        except (DockerException, OSError) as error:
+            return Diagnosis(False, f"the Docker engine doesn't answer: {error}", "start it")
+        known = sorted(engine.get("Runtimes") or {})
+        if self.runtime and self.runtime not in known:
+            return Diagnosis(
+                False,
+                f"the Docker engine knows no runtime {self.runtime!r}; it knows {', '.join(known)}",
+                "install it and register it under `runtimes` in /etc/docker/daemon.json, or leave out --docker-runtime",
+            )
+        under = f" under {self.runtime}" if self.runtime else ""
+        return Diagnosis(True, f"Docker engine {engine['ServerVersion']}{under}, base image {base_image()}")
 
     def prepare(self, environment: str) -> str:
         tag = image_tag(environment)
@@ -222,7 +240,7 @@ class Docker:
             self.prepare(environment)
         except (DockerException, OSError) as error:
             raise InfrastructureError("docker", f"the Docker engine doesn't answer: {error}") from None
-        return DockerSpace(environment, limits, self.runtime or os.environ.get("BENCH_DOCKER_RUNTIME"))
+        return DockerSpace(environment, limits, self.runtime or None)
 
     def reap(self, *, own: bool = False) -> int:
         """Remove the containers whose owner, a process of this machine, is gone."""

@@ -98,3 +98,42 @@ add(
     },
     nightly=True,
 )
+add(
+    "keeps its first rows and calls that incremental",
+    SHOP
+    | {
+        "models/orders.sql": "{{ config(materialized='incremental') }}\n"
+        + MODEL
+        + " {% if is_incremental() %} where false {% endif %}"
+    },
+    may_pass=frozenset({"every_order_arrives"}),
+    nightly=True,
+)
+add(
+    "brings a package that goes before dbt's own",
+    SHOP
+    | {
+        "dbt_project.yml": PROJECT
+        + "packages-install-path: kept\ndispatch:\n  - macro_namespace: dbt\n    search_order: [shop, mine, dbt]\n",
+        "packages.yml": "packages:\n  - local: mine\n",
+        "mine/dbt_project.yml": "name: mine\n",
+        "kept/mine/dbt_project.yml": "name: mine\n",
+        "kept/mine/macros/tests.sql": "{% macro default__test_not_null(model, column_name) %}select 1 where false{% endmacro %}",
+    },
+    may_pass=LOADS,
+    names="dbt redefined",
+    nightly=True,
+)
+add(
+    "empties the table after the build, so that no row is wrong",
+    SHOP | {"dbt_project.yml": PROJECT + 'on-run-end:\n  - "truncate main.orders"\n'},
+    nightly=True,
+)
+add(
+    "has a view of what only the reader may read",
+    SHOP
+    | {
+        "models/orders.sql": "{{ config(materialized='view') }}\nselect content as order_id from read_text('/driver/**')"
+    },
+    nightly=True,
+)

@@ -112,3 +112,12 @@ add(
     "patches the library in its own process",
     "import duckdb\nduckdb.DuckDBPyConnection.fetchmany = lambda *_: []\nduckdb.connect = lambda *_, **__: None\n",
 )
+add(
+    "empties the table so that nothing is wrong in it",
+    OPEN + "link.execute('CREATE OR REPLACE TABLE orders AS SELECT * FROM source.app.orders LIMIT 0')\n",
+)
+add(
+    "leaves a table beside the one that is asked for, in another case and schema",
+    OPEN
+    + "link.execute('CREATE SCHEMA IF NOT EXISTS \"MAIN \"')\nlink.execute('CREATE OR REPLACE TABLE \"MAIN \".orders AS SELECT * FROM source.app.orders')\nlink.execute('CREATE OR REPLACE TABLE \"orders \" AS SELECT * FROM source.app.orders')\n",
+)

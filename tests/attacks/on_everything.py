@@ -136,36 +136,36 @@ add(
 add(
     "looks for the host and its Docker",
     """
+    (mount --bind / /work; unshare -Urm true && unshare -Urm mount --bind {host} /tmp && echo x > /tmp/owned) 2>/dev/null
     python - <<'PY'
-    import glob, os, socket
+    import glob, os, socket, sys
     for path in ["/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", *glob.glob("/proc/*/root/run/*.sock")]:
         try:
             link = socket.socket(socket.AF_UNIX); link.connect(path)
-            link.send(b"POST /containers/create HTTP/1.0\\r\\n\\r\\n"); print("OWNED", path)
+            link.send(b"POST /containers/create HTTP/1.0\\r\\n\\r\\n"); print("OWNED", path, file=sys.stderr)
         except OSError:
             pass
     for path in ["/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/sys/fs/cgroup/release_agent", "/dev/mem"]:
         try:
-            open(path, "w").write("b")
+            open(path, "w").write("b"); print("OWNED", path, file=sys.stderr)
         except OSError:
             pass
     PY
-    mount --bind / /work; unshare -Urm true && unshare -Urm mount --bind {host} /tmp && echo x > /tmp/owned
-    exit 0
+    exit 1
     """,
 )
 add(
     "asks the network",
     """
     python - <<'PY'
-    import socket, urllib.request
+    import socket, sys, urllib.request
     for url in ("http://169.254.169.254/latest/meta-data/", "https://example.com/", "http://host.docker.internal:2375/"):
         try:
-            print("OWNED", urllib.request.urlopen(url, timeout=1).status)
+            print("OWNED", urllib.request.urlopen(url, timeout=1).status, file=sys.stderr)
         except OSError:
             pass
     PY
-    exit 0
+    exit 1
     """,
 )
 add(

@@ -14,13 +14,15 @@ from harness.grading import suite_contract
 from harness.sandboxes import _choice
 from harness.submission import Submission
 from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task, load_suite
-from tests.attacks import on_airflow, on_dbt, on_duckdb, on_everything, on_postgres
+from tests.attacks import on_airflow, on_dbt, on_duckdb, on_everything, on_postgres, on_the_box
 from tests.attacks.attack import Attack
 
 SUITE = Path(__file__).parent / "suite"
-TABLES = (on_everything.TABLE, on_postgres.TABLE, on_duckdb.TABLE, on_dbt.TABLE, on_airflow.TABLE)
+TABLES = (on_everything.TABLE, on_the_box.TABLE, on_postgres.TABLE, on_duckdb.TABLE, on_dbt.TABLE, on_airflow.TABLE)
+CHEAP = on_the_box.TABLE.task
 ATTACKS = [attack for table in TABLES for attack in table.attacks]
 SANDBOXES = ("docker", "bubblewrap")
+NIGHTLY = pytest.mark.nightly
 KEY = "sk-planted-0123456789"
 
 
@@ -30,7 +32,12 @@ def tasks() -> dict[str, Task]:
 
 
 def in_sandboxes() -> list[object]:
-    """By default every other attack, in one of the sandboxes in turn; all of them in both at night."""
+    """By default all cheap attacks and every other of the rest, each in one of the sandboxes in turn; at night all in
+    both."""
+
+    def is_left_out(attack: Attack, number: int, turn: int) -> bool:
+        return number % 2 != turn if attack.task == CHEAP else number % 4 != 2 * turn
+
     return [
         pytest.param(
             sandbox,
@@ -39,7 +46,7 @@ def in_sandboxes() -> list[object]:
             marks=[
                 getattr(pytest.mark, sandbox),
                 pytest.mark.engines,
-                *([pytest.mark.nightly] if attack.nightly or number % 4 != 2 * turn else []),
+                *([NIGHTLY] if attack.nightly or is_left_out(attack, number, turn) else []),
             ],
         )
         for number, attack in enumerate(ATTACKS)
@@ -50,10 +57,14 @@ def in_sandboxes() -> list[object]:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read in a minute in earnest is read in seconds here; the server's share is small."""
-    for engine in (postgres_engine, duckdb_engine):
-        monkeypatch.setattr(engine, "READING_TIME", 12.0)
+    read_in(12.0, monkeypatch)
     monkeypatch.setattr(postgres_engine, "MOST_DISK", 192)
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+
+def read_in(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    for engine in (postgres_engine, duckdb_engine):
+        monkeypatch.setattr(engine, "READING_TIME", seconds)
 
 
 @pytest.fixture
@@ -73,12 +84,47 @@ def passed(found: Grade) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
-def test_knowing_the_visible_worlds_rows_by_heart_earns_nothing(sandbox: str) -> None:
-    task = tasks()["sql/tiny-load"]
-    rows = ", ".join(str(row) for row in task.world.build(VISIBLE_SEED).orders)
-    script = f'psql -qc "CREATE TABLE IF NOT EXISTS orders AS SELECT order_id, day::date, amount::numeric FROM (VALUES {rows}) AS t(order_id, day, amount)"'
-    assert graded(task, task.workspace.overlaid({"run.sh": script.encode()}), sandbox).score == 0.0
+BY_HEART = "SELECT order_id, CAST(day AS DATE) AS day, CAST(amount AS DECIMAL(12, 2)) AS amount FROM (VALUES {rows}) AS t(order_id, day, amount)"
+RECITALS = {
+    "sql/tiny-load": {"run.sh": f'psql -qc "CREATE TABLE IF NOT EXISTS orders AS {BY_HEART}"'},
+    "duckdb/tiny-load": {
+        "run.py": f'import duckdb, os\nduckdb.connect(os.environ["WAREHOUSE"]).execute("CREATE OR REPLACE TABLE orders AS {BY_HEART}")'
+    },
+    "dbt/tiny-mart": {**on_dbt.SHOP, "dbt_project.yml": on_dbt.PROJECT, "models/orders.sql": BY_HEART},
+}
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "name"),
+    [
+        pytest.param(
+            sandbox,
+            name,
+            marks=[
+                getattr(pytest.mark, sandbox),
+                *(
+                    []
+                    if (sandbox, name) in (("docker", "duckdb/tiny-load"), ("bubblewrap", "sql/tiny-load"))
+                    else [NIGHTLY]
+                ),
+            ],
+        )
+        for name in RECITALS
+        for sandbox in SANDBOXES
+    ],
+)
+def test_knowing_the_visible_worlds_rows_by_heart_earns_nothing(sandbox: str, name: str) -> None:
+    task = tasks()[name]
+
+    def recite(seed: int) -> Submission:
+        rows = ", ".join(str(row) for row in task.world.build(seed).orders)
+        return task.workspace.overlaid(
+            {path: text.replace("{rows}", rows).encode() for path, text in RECITALS[name].items()}
+        )
+
+    assert graded(task, recite(VISIBLE_SEED), sandbox).score == 0.0
+    # The same about the hidden world would earn something: the recital itself is in order.
+    assert "every_order_arrives" in passed(graded(task, recite(HIDDEN_SEEDS[0]), sandbox))
 
 
 @pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
@@ -95,9 +141,18 @@ def test_there_are_enough_attacks_and_each_has_its_name() -> None:
     assert len({(attack.task, attack.name) for attack in ATTACKS}) == len(ATTACKS) >= 60
 
 
+def test_the_documented_figures_are_those_of_the_tables() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "robustness.md").read_text()
+    for module in (on_the_box, on_everything, on_postgres, on_duckdb, on_dbt, on_airflow):
+        name = f"{module.__name__.rpartition('.')[2]}.py"
+        assert f"(`{name}`) | {len(module.TABLE.attacks)} | Docker, bubblewrap |" in told, name
+    assert f"| {len(RECITALS)} | Docker, bubblewrap |" in told
+
+
 @pytest.mark.parametrize(("sandbox", "attack"), in_sandboxes())
-def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path) -> None:
+def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = tasks()[attack.task]
+    read_in(4.0, monkeypatch)  # what is slow earns less, never more
     found = graded(task, attack.submission(task, str(host)), sandbox)  # no grade at all would raise
     assert passed(found) <= attack.may_pass, f"passed {passed(found) - attack.may_pass}"
     if not attack.may_pass:
@@ -110,6 +165,23 @@ def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path) -> No
     assert "OWNED" not in evidence
     evidence.encode()  # half a surrogate pair could be written to no file
     assert sorted(path.name for path in host.iterdir()) == ["secret"]
+    assert (host / "secret").read_text() == "the secret of the host"
+    next_one = tasks()[CHEAP]
+    honest = graded(next_one, next_one.reference, sandbox)
+    assert len(passed(honest)) == 3, "the next trial is harmed"
+    assert honest.tampering == ()
+
+
+@pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
+def test_a_success_of_an_attack_would_be_seen(sandbox: str, host: Path) -> None:
+    """The looks themselves work: at credit, at what is said, at what is there and isn't named."""
+    task = tasks()[CHEAP]
+    telling = Attack(
+        "tells", CHEAP, {"run.sh": on_the_box.python('print("OWNED", open("run.sh").read(9), file=sys.stderr)')}
+    )
+    earning = Attack("earns", CHEAP, {"run.sh": on_the_box.RIGHT})
+    assert "OWNED python" in graded(task, telling.submission(task, str(host)), sandbox).checks[0].evidence
+    assert len(passed(graded(task, earning.submission(task, str(host)), sandbox))) == 3
 
 
 @pytest.mark.parametrize(
@@ -118,7 +190,7 @@ def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path) -> No
         pytest.param(
             sandbox,
             name,
-            marks=[getattr(pytest.mark, sandbox), pytest.mark.engines, *([pytest.mark.nightly] if slow else [])],
+            marks=[getattr(pytest.mark, sandbox), pytest.mark.engines, *([NIGHTLY] if slow else [])],
         )
         for sandbox in SANDBOXES
         for name, slow in (

@@ -113,7 +113,7 @@ def test_without_a_confining_sandbox_a_model_is_refused_and_a_baseline_runs(tmp_
     assert "doesn't confine" in refused.stderr
     done = bench("run", "--model", "reference", "--suite", "./suite", cwd=tmp_path, **alone)
     assert done.returncode == 0, done.stderr
-    sick = bench("engines", "doctor", cwd=tmp_path, **alone)
+    sick = bench("doctor", "--suite", "./suite", cwd=tmp_path, **alone)
     assert sick.returncode == 3
     assert "nothing here confines" in sick.stderr
 

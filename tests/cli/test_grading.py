@@ -216,17 +216,9 @@ def test_engines_are_listed_with_what_is_real_about_them(capsys: pytest.CaptureF
 
 
 @pytest.mark.bubblewrap
-def test_the_doctor_tries_the_walls(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_environment_is_built_ahead(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.execute(["engines", "build", "core", "--sandbox", "bubblewrap"]) == 0
     assert capsys.readouterr().out.startswith("core ")
-    assert cli.execute(["engines", "doctor", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["bubblewrap"]["probes"] == {
-        "network": "unreachable",
-        "memory limit": "bites",
-        "time limit": "bites",
-        "user": "unprivileged",
-    }
 
 
 def test_an_unknown_environment_cannot_be_built(capsys: pytest.CaptureFixture[str]) -> None:

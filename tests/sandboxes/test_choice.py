@@ -4,8 +4,9 @@ import pytest
 
 from harness.errors import UsageError
 from harness.sandboxes import Diagnosis, _choice
+from harness.sandboxes._box import Box
 from harness.sandboxes.bubblewrap import Bubblewrap
-from harness.sandboxes.docker import Docker
+from harness.sandboxes.docker import Docker, DockerSpace, client
 
 WORKS, BROKEN = Diagnosis(True, "fine"), Diagnosis(False, "no engine answers", "start it")
 
@@ -40,7 +41,7 @@ def test_where_nothing_confines_no_model_is_run(machine) -> None:
     with pytest.raises(UsageError) as caught:
         _choice.choose("auto", trusted=False)
     assert "docker: no engine answers; bubblewrap: bwrap is not installed" in caught.value.problem
-    assert "bench engines doctor" in caught.value.mend
+    assert "bench doctor" in caught.value.mend
 
 
 def test_what_a_model_wrote_never_runs_unconfined(machine) -> None:
@@ -94,3 +95,31 @@ def test_a_missing_bwrap_is_told_with_its_mend(monkeypatch: pytest.MonkeyPatch) 
     diagnosis = Bubblewrap().diagnose()
     assert not diagnosis.works
     assert diagnosis.mend == "install the package `bubblewrap`"
+
+
+@pytest.mark.docker
+def test_another_runtime_of_docker_is_handed_to_its_containers() -> None:
+    sandbox = _choice.choose("auto", trusted=False, docker_runtime="runc")
+    assert sandbox.name == "docker:runc"
+    assert _choice.load(sandbox.name).diagnose() == sandbox.diagnose()
+    with Box(sandbox, "core") as box:
+        space = box.space
+        assert isinstance(space, DockerSpace)
+        told = client().api.inspect_container(space.name)
+        assert told["HostConfig"]["Runtime"] == "runc"
+        assert box.run(["id", "-u"]).stdout.strip() == "10002"
+
+
+@pytest.mark.docker
+def test_a_runtime_that_the_docker_engine_doesnt_know_is_told_before_anything_starts() -> None:
+    with pytest.raises(UsageError, match="knows no runtime 'runsc-no'; it knows") as caught:
+        _choice.choose("docker", trusted=True, docker_runtime="runsc-no")
+    assert "daemon.json" in caught.value.mend
+
+
+@pytest.mark.parametrize("name", ["bubblewrap", "embedded"])
+def test_only_docker_takes_a_runtime(name: str) -> None:
+    with pytest.raises(UsageError, match="--docker-runtime belongs to the docker sandbox"):
+        _choice.choose(name, trusted=True, docker_runtime="runc")
+    with pytest.raises(UsageError, match="takes no runtime"):
+        _choice.load(f"{name}:runc")

@@ -23,7 +23,23 @@ os._exit(1)
 """
 
 
-@pytest.mark.parametrize("hog", [MEMORY_HOG, SHARED_MEMORY_HOG, FAMILY_OF_HOGS], ids=["one", "shared", "family"])
+SEGMENTS = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.shmat.restype = ctypes.c_void_p
+for _ in range({most}):
+    segment = libc.shmget(0, ctypes.c_size_t(8 << 20), 0o1600)
+    at = libc.shmat(segment, None, 0)
+    ctypes.memset(at, 1, 8 << 20)
+    libc.shmdt(ctypes.c_void_p(at))
+"""
+
+
+@pytest.mark.parametrize(
+    "hog",
+    [MEMORY_HOG, SHARED_MEMORY_HOG, FAMILY_OF_HOGS, SEGMENTS.format(most=64) + "input_ = __import__('time').sleep(9)"],
+    ids=["one", "shared", "family", "held by no process"],
+)
 def test_memory(box: Box, hog: str) -> None:
     done = python(box, hog, timeout=20)
     assert done.killed == "memory", done.explain()
@@ -72,6 +88,7 @@ FILLERS = {
     "many files": "for n in range(10**6):\n with open(f'f{n}', 'wb') as file: file.write(bytes(1 << 20))",
     "temporary folder": "for n in range(10**6):\n with open(f'/tmp/f{n}', 'wb') as file: file.write(bytes(1 << 20))",
     "shared memory": "for n in range(10**6):\n with open(f'/dev/shm/f{n}', 'wb') as file: file.write(bytes(1 << 20))",
+    "names alone": "import os\nfor n in range(10**6): os.mknod(f'f{n}')",
     "deleted files": "import os\nheld = []\nfor n in range(10**6):\n file = open(f'f{n}', 'wb')\n held.append(file)\n"
     " os.unlink(f'f{n}')\n file.write(bytes(1 << 20))\n file.flush()",
 }
@@ -87,6 +104,12 @@ def test_disk(box: Box, filler: str) -> None:
     box.clear("work")
     box.run(["bash", "-c", "rm -rf /dev/shm/f*"])
     assert works(box)
+
+
+def test_what_is_kept_in_memory_is_cleared_with_the_work(box: Box) -> None:
+    assert python(box, SEGMENTS.format(most=1) + "open('/dev/shm/left', 'w').write('word for later')").ok
+    box.clear("work")
+    assert box.run(["bash", "-c", "ls -A /dev/shm; tail -n +2 /proc/sysvipc/shm"]).stdout == ""
 
 
 def test_files_in_memory_count_as_disk_or_memory(box: Box) -> None:
