@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
-from graders.deliverable import too_long
 from graders.diagram import Diagram, read_diagram
 from graders.entries import is_said, read_entries, sentences
 from graders.markdown import Block, read, vocabulary, words
+from graders.sections import too_long
 
 
 def flow_diagram_names_the_real_ends(text: str, sources: Sequence[str], destinations: Sequence[str]) -> list[str]:
