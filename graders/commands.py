@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from graders.contract import Contract
@@ -63,11 +63,15 @@ def commands(
             for written in _written(span, variables):
                 script = _given(written, parameters)
                 program = _program(script)
+                if _OPEN.search(script):
+                    continue
                 if program and (" " in script.strip() or program not in PROGRAMS):
                     found.setdefault(script, Command(span.strip(), script, program, name == "manual"))
     return tuple(found.values())[:MOST]
 
 
+# A value that the reader is to put in: nothing to execute.
+_OPEN = re.compile(r"<[^<>\s][^<>\n]*>|(?<!\$)\{\w*\}|…|\.\.\.|YYYY|yyyy-mm")
 _LOOP = re.compile(r"^\s*(?:for|while|until|if|case)\b|<<|\(\)\s*\{", re.MULTILINE)
 _PROMPT = re.compile(r"^\s*[$%>]\s+")
 _SET = re.compile(r"\s*(?:export\s+|set\s+-a\s+)?([A-Za-z_]\w*)=(\"[^\"]*\"|'[^']*'|\S*)")
@@ -128,6 +132,9 @@ def _given(script: str, parameters: Mapping[str, str]) -> str:
             lambda match, value=value: f"{match[1]}{value}",  # type: ignore[misc]
             script,
         )
+    # With one parameter there is but one thing that a placeholder can stand for.
+    for value in parameters.values() if len(parameters) == 1 else ():
+        script = re.sub(r"<[a-zA-Z][\w -]*>|\bYYYY-MM-DD\b", value, script)
     return script
 
 
@@ -141,7 +148,3 @@ def _program(script: str) -> str:
     if first in PROGRAMS or first == "airflow":
         return first
     return first if first.startswith("./") and first.endswith((".sh", ".py")) else ""
-
-
-def joined(commands: Sequence[Command]) -> str:
-    return ", ".join(f"`{command.script}`" for command in commands)

@@ -17,6 +17,7 @@ from typing import Any
 from graders import common_checks, tampering
 from graders.check import TEXT_DIMENSIONS, Check, CheckResult, checks_of, parameters, scenarios_of
 from graders.contract import Contract
+from graders.operation import operation_of
 from harness.errors import BenchError, InfrastructureError, SubmissionFault
 from harness.lab import Lab
 from harness.sandboxes import Sandbox
@@ -80,7 +81,12 @@ def played(
     task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract, *, is_control: bool = False
 ) -> Grade:
     started = time.monotonic()
-    given = {"world": build(task, seed), "rebuild": task.world.build, "contract": contract}
+    given = {
+        "world": build(task, seed),
+        "rebuild": task.world.build,
+        "contract": contract,
+        "operation": operation_of(task),
+    }
 
     def is_sound() -> bool:
         """Whether the reference gets a grade in this world, here and now."""
@@ -92,13 +98,14 @@ def played(
             return False
         return True
 
-    stage = Stage(lambda: Lab(task, sandbox, submission), scenarios_of(task.checks), given, is_sound)
+    scenarios = {**scenarios_of(common_checks), **scenarios_of(task.checks)}
+    stage = Stage(lambda: Lab(task, sandbox, submission), scenarios, given, is_sound)
     try:
         results = [stage.result(check) for check in checks_of(task.checks)]
         runs = any(result.passed for result in results)
         results += [
             stage.result(check) if runs else failed(check, "nothing of what it describes works")
-            for check in checks_of(common_checks)
+            for check in common_checks.common_checks_of(task)
         ]
     finally:
         stage.lab.close()

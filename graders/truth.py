@@ -13,12 +13,13 @@ import sqlglot
 from sqlglot import exp
 
 from graders import schedules, used
+from graders.commands import steps_of
 from graders.communication import is_named, stated_assumptions
 from graders.contract import Contract
 from graders.entries import is_said, read_entries
-from graders.markdown import Block, content, read, walk, words
+from graders.markdown import Block, content, read, vocabulary, walk, words
 from graders.operation import Operation
-from graders.sections import find_sections, values_of
+from graders.sections import find_sections, too_long, values_of
 from graders.trying import Operated
 from harness.submission import Submission
 from harness.task import Task
@@ -28,6 +29,8 @@ def stated_schedule_is_the_one_that_runs(
     contract: Contract, text: str, operation: Operation, operated: Operated
 ) -> list[str]:
     """The schedule said is the DAG's; where somebody else starts the pipeline, as often as the ticket says."""
+    if problem := too_long(text):
+        return [problem]
     said = [value for value in field(contract, text, "Schedule") if is_said(value)]
     if not said:
         return ["no schedule is stated"]
@@ -46,15 +49,18 @@ def stated_schedule_is_the_one_that_runs(
 
 
 def stated_ends_are_the_real_ones(
-    contract: Contract, text: str, task: Task, submission: Submission, operated: Operated
+    contract: Contract, text: str, task: Task, submission: Submission, operation: Operation, operated: Operated
 ) -> list[str]:
     """Source and destination are those of the ticket; the tables named there and in queries exist."""
+    if problem := too_long(text):
+        return [problem]
     problems = []
     for name, real in (("Source(s)", task.manifest.sources), ("Destination", task.manifest.destinations)):
         said = " ".join(field(contract, text, name)).casefold()
         if not any(is_named(end, said) for end in real):
             problems.append(f"{name}: {said[:200]!r} names none of {', '.join(real)}")
-    if not any(is_named(end, table) for end in task.manifest.destinations for table in operated.tables):
+    is_there = any(is_named(end, table) for end in task.manifest.destinations for table in operated.tables)
+    if operation.fills and not is_there:
         problems.append(f"no destination was there after it had run; there are {', '.join(sorted(operated.tables))}")
     known = used.words_of(task, submission) | {part for table in operated.tables for part in table.split(".")}
     claimed = [*_tables_of_fields(contract, text), *_tables_of_queries(text)]
@@ -64,8 +70,12 @@ def stated_ends_are_the_real_ones(
     return problems
 
 
-def stated_technologies_are_in_use(contract: Contract, text: str, task: Task, submission: Submission) -> list[str]:
+def stated_technologies_are_in_use(
+    contract: Contract, text: str, task: Task, submission: Submission, operation: Operation
+) -> list[str]:
     """Of the technologies that Components lists and that are known here, all are there; its files are submitted."""
+    if problem := too_long(text):
+        return [problem]
     rows = list(_components(contract, text))
     listed = [(name, cell) for _, cell in rows for name in used.named_technologies(cell)]
     there = used.technologies_in(task, submission)
@@ -84,18 +94,22 @@ def stated_technologies_are_in_use(contract: Contract, text: str, task: Task, su
 
 
 def stated_rules_are_those_that_fire(
-    contract: Contract, text: str, task: Task, submission: Submission, operated: Operated
+    contract: Contract, text: str, task: Task, submission: Submission, operation: Operation, operated: Operated
 ) -> list[str]:
     """Data Quality speaks of a reason for which a row was rejected, and of no more invented rules than real ones."""
+    if problem := too_long(text):
+        return [problem]
     found = find_sections(contract, read(text))
     body = found["Data Quality"].body if "Data Quality" in found else ()
     said = "\n".join(map(content, body))
     spoken = _stems(said)
     fired = {reason: _stems(reason.replace("_", " ")) for reason in operated.reasons}
-    if not fired:
-        return ["no row was rejected in the run"]
-    if not any(stems & spoken for stems in fired.values()):
-        return [f"rows were rejected because of {', '.join(sorted(fired)[:8])}; of that it says nothing: {said[:200]!r}"]
+    if operation.reasons and not fired:
+        return [f"{operation.reasons} was empty after a run with rows that must be rejected"]
+    if fired and not any(stems & spoken for stems in fired.values()):
+        return [
+            f"rows were rejected because of {', '.join(sorted(fired)[:8])}; of that it says nothing: {said[:200]!r}"
+        ]
     known = used.words_of(task, submission) | set().union(*(words(reason.replace("_", " ")) for reason in fired))
     named = [span for span in _spans(said) if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", span)]
     invented = [span for span in dict.fromkeys(named) if not _is_made_of(span, known)]
@@ -105,9 +119,12 @@ def stated_rules_are_those_that_fire(
 
 
 def runbook_commands_do_what_they_say(
-    runbook: str, operation: Operation, operated: Operated
+    contract: Contract, text: str, operation: Operation, operated: Operated
 ) -> list[str]:
-    """No command fails for what it is; those to run it by hand bring rows into the destination."""
+    """No command fails; those to run it by hand bring rows into the destination, or name what the ticket starts."""
+    if problem := too_long(text):
+        return [problem]
+    runbook = steps_of(contract, text, "manual", "backfill")
     problems = [f"`{tried.command.text}`: {tried.problem}" for tried in operated.tried if tried.problem]
     if operated.filled is False:
         by_hand = [tried.command.script for tried in operated.tried if tried.command.by_hand]
@@ -210,9 +227,9 @@ def _is_systems(table: exp.Table) -> bool:
     return table.db.casefold() in {"information_schema", "pg_catalog"} or table.name.casefold().startswith("pg_")
 
 
-_COMMON = frozenset(
-    ["missing", "invalid", "value", "valid", "with", "that", "this", "from", "which", "have", "than", "order", "other"]
-    + ["rows", "record", "data", "line", "file", "column", "does", "into", "must", "when", "they", "table", "number"]
+_COMMON = vocabulary(
+    "missing invalid value valid with that this from which have than order other rows record data line file column"
+    " does into must when they table number"
 )
 
 
@@ -228,4 +245,3 @@ def _is_made_of(name: str, known: Collection[str]) -> bool:
 
 def _stands_whole(word: str, text: str) -> bool:
     return bool(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text))
-

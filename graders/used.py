@@ -65,7 +65,9 @@ def _code(path: str, content: bytes) -> str:
                 return "\n".join(_words_of_python(ast.parse(text)))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return ""
-    return re.sub(r"(?m)(?:^|(?<=\s))(?:--|#)(?!\}).*$", " ", re.sub(r"/\*.{0,9999}?\*/|\{#.{0,9999}?#\}", " ", text, flags=re.S))
+    return re.sub(
+        r"(?m)(?:^|(?<=\s))(?:--|#)(?!\}).*$", " ", re.sub(r"/\*.{0,9999}?\*/|\{#.{0,9999}?#\}", " ", text, flags=re.S)
+    )
 
 
 def _words_of_python(tree: ast.Module) -> Iterator[str]:
