@@ -18,10 +18,20 @@ from harness.task import Task
 WEIGHT = 0.25
 
 
-def common_checks_of(task: Task) -> list[Check]:
-    """The common checks; what needs to know how the pipeline is operated only where the task says so."""
+def common_checks_of(task: Task, *, operates: bool = True) -> list[Check]:
+    """The common checks; those that know how the pipeline is operated only where the task says so.
+
+    ``operates``: with those that execute the runbook.
+    """
     checks = checks_of(sys.modules[__name__])
-    return [check for check in checks if operation_of(task) or "operation" not in parameters(check.function)]
+    if not operation_of(task):
+        checks = [check for check in checks if "operation" not in parameters(check.function)]
+    return [check for check in checks if operates or not executes(check)]
+
+
+def executes(check: Check) -> bool:
+    """Whether a check needs the runbook executed."""
+    return "operated" in parameters(check.function)
 
 
 @scenario

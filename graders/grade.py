@@ -67,18 +67,27 @@ def weighted(checks: tuple[CheckResult, ...] | list[CheckResult]) -> float:
     return sum(check.weight for check in checks if check.passed) / total if total else 0.0
 
 
-def grade(task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract) -> Grade:
-    """Grade a submission in the world of a hidden seed.
+def grade(
+    task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract, *, operates: bool = True
+) -> Grade:
+    """Grade a submission in the world of a hidden seed; without ``operates`` nobody follows its runbook.
 
     Raises:
         InfrastructureError: the box or an engine failed, or a check itself did (cause ``grader``): no grade at all.
     """
-    done = played(task, submission, sandbox, seed, contract)
+    done = played(task, submission, sandbox, seed, contract, operates=operates)
     return replace(done, tampering=tuple(dict.fromkeys((*tampering.in_files(task, submission), *done.tampering))))
 
 
 def played(
-    task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract, *, is_control: bool = False
+    task: Task,
+    submission: Submission,
+    sandbox: Sandbox,
+    seed: int,
+    contract: Contract,
+    *,
+    operates: bool,
+    is_control: bool = False,
 ) -> Grade:
     started = time.monotonic()
     given = {
@@ -93,7 +102,7 @@ def played(
         if is_control or submission.digest == task.reference.digest:
             return False
         try:
-            played(task, task.reference, sandbox, seed, contract, is_control=True)
+            played(task, task.reference, sandbox, seed, contract, operates=operates, is_control=True)
         except InfrastructureError:
             return False
         return True
@@ -105,7 +114,7 @@ def played(
         runs = any(result.passed for result in results)
         results += [
             stage.result(check) if runs else failed(check, "nothing of what it describes works")
-            for check in common_checks.common_checks_of(task)
+            for check in common_checks.common_checks_of(task, operates=operates)
         ]
     finally:
         stage.lab.close()

@@ -50,10 +50,9 @@ def lies_problems(task: Task, sandbox: Sandbox, contract: Contract) -> list[str]
             given = {"lab": lab, "contract": contract, "operation": operation, "operated": operated}
             failed = dict(_failures(task, given))
             problems += [f"lie {name!r}: {check} passed" for check in sorted(lie.breaks - failed.keys())]
-            problems += [
-                f"lie {name!r}: {check} failed: {failed[check]}" for check in sorted(failed.keys() - lie.breaks)
-            ]
-    return [f"{task.id}: {problem}" for problem in problems]
+            others = sorted(failed.keys() - lie.breaks)
+            problems += [f"lie {name!r}: {check} failed: {failed[check]}" for check in others]
+    return problems
 
 
 def _failures(task: Task, given: dict[str, object]) -> Iterator[tuple[str, str]]:
@@ -101,8 +100,8 @@ STREAM = """| Component | Technology | Purpose |
 | Ingestion | Apache Kafka, Debezium | Carries each change within seconds |
 | Processing | Apache Flink on Kubernetes | Cleans and joins |
 | Storage | Apache Iceberg, read with Trino | Holds the result |"""
-FOREIGN_RULES = """- Validation rules: `iban_checksum` holds, `postal_prefix` fits `ship_country`, `currency_code` is in the ISO list; whatever
-  fails is parked in `dead_letters`.
+FOREIGN_RULES = """- Validation rules: `iban_checksum` holds, `postal_prefix` fits `ship_country`, `currency_code` is an ISO code;
+  whatever fails is parked in `dead_letters`.
 - Alert thresholds: more than 5 % parked within an hour."""
 
 LIES: dict[str, Lie] = {
@@ -111,10 +110,15 @@ LIES: dict[str, Lie] = {
         frozenset({"stated_schedule_is_the_one_that_runs"}), field_says("Schedule", "every 17 minutes (`*/17 * * * *`)")
     ),
     "another schedule, in words": Lie(
-        frozenset({"stated_schedule_is_the_one_that_runs"}), field_says("Schedule", "once a week, on Monday at 07:45 UTC")
+        frozenset({"stated_schedule_is_the_one_that_runs"}),
+        field_says("Schedule", "once a week, on Monday at 07:45 UTC"),
     ),
-    "another source": Lie(frozenset({ENDS}), field_says("Source(s)", "the topic `clicks.page_views` of the web tracker")),
-    "another destination": Lie(frozenset({ENDS}), field_says("Destination", "`lakehouse.page_views`, partitioned by hour")),
+    "another source": Lie(
+        frozenset({ENDS}), field_says("Source(s)", "the topic `clicks.page_views` of the web tracker")
+    ),
+    "another destination": Lie(
+        frozenset({ENDS}), field_says("Destination", "`lakehouse.page_views`, partitioned by hour")
+    ),
     "a table that isn't there": Lie(
         frozenset({ENDS}),
         step_says(2, "Troubleshoot: `select * from ops.pipeline_heartbeat where lag > 60` shows what is stuck."),
@@ -138,6 +142,8 @@ LIES: dict[str, Lie] = {
     ),
     "other assumptions": Lie(
         frozenset({"assumptions_concern_this_source"}),
-        section_says("Assumptions", "- We assume that visitors of the web shop accept cookies, as the tracker relies on it."),
+        section_says(
+            "Assumptions", "- We assume that visitors of the web shop accept cookies, as the tracker relies on it."
+        ),
     ),
 }
