@@ -100,7 +100,8 @@ STREAM = """| Component | Technology | Purpose |
 | Ingestion | Apache Kafka, Debezium | Carries each change within seconds |
 | Processing | Apache Flink on Kubernetes | Cleans and joins |
 | Storage | Apache Iceberg, read with Trino | Holds the result |"""
-FOREIGN_RULES = """- Validation rules: `iban_checksum` holds, `postal_prefix` fits `ship_country`, `currency_code` is an ISO code;
+FOREIGN_RULES = """\
+- Validation rules: `iban_checksum` holds, `postal_prefix` fits `ship_country`, `currency_code` is an ISO code;
   whatever fails is parked in `dead_letters`.
 - Alert thresholds: more than 5 % parked within an hour."""
 

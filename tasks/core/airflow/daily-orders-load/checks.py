@@ -52,9 +52,9 @@ OPERATION = Operation(
         "orders of other days": "late offline past earlier previous ordered_at belong day",
         "deliveries made again": "redeliver again correct replac resend resent overwrit",
         "orders that come twice": "duplic twice repeat last unique",
-        "columns": "column header schema order of new",
+        "columns": "column header schema",
         "time zones": "utc zone timezone",
-        "size": "memory size rows",
+        "size": "memory size thousand",
     },
 )
 

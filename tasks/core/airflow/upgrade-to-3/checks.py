@@ -46,9 +46,9 @@ OPERATION = Operation(
     parameters={"logical-date": f"{DAYS[0]}T02:00:00+00:00"},
     topics={
         "the deployment's defaults": "default cfg config deploy catchup",
-        "late orders": "late created_at order turn",
+        "late orders": "late created_at belated",
         "periods": "interval period timetable timezone utc logical",
-        "the database as it is": "table unchanged schema mart psycopg connection",
+        "the database as it is": "unchanged schema mart psycopg connection",
     },
 )
 

@@ -55,7 +55,7 @@ OPERATION = Operation(
     every=datetime.timedelta(hours=1),
     topics={
         "a table that is being refreshed": "refresh empty twice replica",
-        "users who leave": "delet leav left gone return isn there come back",
+        "users who leave": "delet leav left gone return",
         "updated_at": "updated_at login crm segment",
         "unique keys": "unique primary duplic order_id user_id",
         "late orders": "late ordered_at",
