@@ -27,7 +27,7 @@ def scripts(manual: str, backfill: str = "as above.") -> list[tuple[str, bool]]:
         "`cd /srv/load && psql -v batch_id=17 -f load.sql`",
         "`sudo psql -v batch_id=<batch_id> -f load.sql` once",
         "`psql -v batch_id=<the batch> -f load.sql`",
-        "in a shell\n\n   ```bash\n   # a batch\n   export PGHOST=db1\n   psql -v batch_id=7 \\\n   -f load.sql\n   ```\n",
+        "in a shell\n\n   ```sh\n   # 1\n   export PGHOST=db1\n   psql -v batch_id=7 \\\n   -f load.sql\n   ```\n",
         "`$ psql -v batch_id=$BATCH -f load.sql`",
     ],
 )
