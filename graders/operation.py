@@ -15,8 +15,8 @@ class Operation:
 
     command:    what the ticket says it is started with, for a day or batch of the world that the agent saw; for a DAG
                 ``airflow dags test <id> <logical date>``
-    fills:      tables of the destination: after the command, one of them has rows
-    every:      how often the ticket has it started; a DAG's schedule is read from the DAG
+    fills:      tables of the destination, one of which has rows after the command; none where it isn't a table
+    every:      how often the ticket has it started, None: whenever something happens; a DAG's is read from the DAG
     parameters: the command's parameters, each with a value that the agent's world has (``batch_id`` of
                 ``-v batch_id=17`` or of ``--batch_id 17``)
     reasons:    the column that says why a row was rejected (``quarantine.reason``), if the ticket asks for one
@@ -25,7 +25,7 @@ class Operation:
 
     command: str
     fills: tuple[str, ...]
-    every: datetime.timedelta
+    every: datetime.timedelta | None
     topics: Mapping[str, str]
     parameters: Mapping[str, str] = field(default_factory=dict)
     reasons: str = ""

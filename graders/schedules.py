@@ -54,11 +54,11 @@ def contradicts(stated: Stated, schedules: Iterable[Sequence[Moment]]) -> bool:
     return bool(stated.times) and not stated.elsewhere and not times & set(stated.times)
 
 
-def contradicts_period(stated: Stated, every: Period) -> bool:
-    """Whether what is stated is plainly another period, where nothing but the period is known."""
+def contradicts_period(stated: Stated, every: Period | None) -> bool:
+    """Whether what is stated is plainly another period, where nothing but the period is known (None: there is none)."""
     of_crons = [_steps(_runs(cron, SOME_DAY)) for cron in stated.crons]
     stated_periods = [step for steps in of_crons for step in steps] or list(stated.periods)
-    return bool(stated_periods) and not any(_is_about(period, every) for period in stated_periods)
+    return bool(stated_periods) and not any(every and _is_about(period, every) for period in stated_periods)
 
 
 _FIELD = r"[\d*/,\-?LW#]{1,40}|(?:MON|TUE|WED|THU|FRI|SAT|SUN|JAN|[A-Z]{3})(?:[-,][A-Z]{3}){0,6}"

@@ -36,9 +36,9 @@ def stated_schedule_is_the_one_that_runs(
         return ["no schedule is stated"]
     stated = schedules.read_schedule(" ".join(said))
     if operated.starts is None:
-        hours = operation.every / schedules.HOUR
         if schedules.contradicts_period(stated, operation.every):
-            return [f"the schedule is said to be {said[0][:200]!r}; the ticket has it every {hours:g} hours"]
+            real = f"every {operation.every / schedules.HOUR:g} hours" if operation.every else "started by an event"
+            return [f"the schedule is said to be {said[0][:200]!r}; in the ticket it is {real}"]
     elif schedules.contradicts(stated, operated.starts.values()):
         real = "; ".join(
             f"{name} starts {', '.join(f'{moment:%a %Y-%m-%d %H:%M}' for moment in starts[:3])} …"

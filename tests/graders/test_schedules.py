@@ -64,6 +64,11 @@ def test_where_somebody_else_starts_it_the_period_counts(said: str) -> None:
     assert not contradicts_period(read_schedule(said), datetime.timedelta(days=1))
 
 
+def test_what_an_event_starts_has_no_period() -> None:
+    assert not contradicts_period(read_schedule("by the CI, after every change of the project"), None)
+    assert contradicts_period(read_schedule("nightly"), None)
+
+
 @pytest.mark.parametrize("said", ["hourly", "every 15 minutes", "0 6 * * 1", "weekly"])
 def test_where_somebody_else_starts_it_another_period_is_false(said: str) -> None:
     assert contradicts_period(read_schedule(said), datetime.timedelta(days=1))
