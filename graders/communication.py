@@ -7,13 +7,13 @@ signs (a number with a unit, a word for a choice beside one for its cost) and ge
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
-from graders.deliverable import too_long
 from graders.diagram import Diagram, read_diagram
 from graders.entries import is_said, read_entries, sentences
 from graders.markdown import Block, read, vocabulary, words
+from graders.sections import too_long
 
 
 def flow_diagram_names_the_real_ends(text: str, sources: Sequence[str], destinations: Sequence[str]) -> list[str]:
@@ -23,8 +23,8 @@ def flow_diagram_names_the_real_ends(text: str, sources: Sequence[str], destinat
     diagram = _flow_diagram(read(text))
     if not diagram.edges:
         return ["there is no data-flow diagram"]
-    starts = [node for node in diagram.nodes if any(_is_named(name, node) for name in sources)]
-    ends = [node for node in diagram.nodes if any(_is_named(name, node) for name in destinations)]
+    starts = [node for node in diagram.nodes if any(is_named(name, node) for name in sources)]
+    ends = [node for node in diagram.nodes if any(is_named(name, node) for name in destinations)]
     drawn = f"the diagram names {', '.join(diagram.nodes)[:400]}"
     problems = []
     if not starts:
@@ -43,17 +43,26 @@ def assumptions_about_the_source_are_stated(text: str) -> list[str]:
     if problem := too_long(text):
         return [problem]
     near = ""
+    for said, is_meant in _assumptions(text):
+        if is_meant:
+            return []
+        near = said
+    return [_nothing("no assumption about the source data is stated", near)]
+
+
+def stated_assumptions(text: str) -> list[str]:
+    """All assumptions that are stated."""
+    return [] if too_long(text) else [said for said, is_meant in _assumptions(text) if is_meant]
+
+
+def _assumptions(text: str) -> Iterator[tuple[str, bool]]:
+    """What is said of assumptions, and whether it states one."""
     for entry in read_entries(read(text)):
         label = f"{entry.context} {entry.key}"
         if _ASSUMING.search(label) and len(words(entry.value or entry.text)) >= 3:
-            near = entry.text
-            if is_said(entry.value or entry.text) and not _DENIAL.search(entry.text):
-                return []
+            yield entry.text, is_said(entry.value or entry.text) and not _DENIAL.search(entry.text)
         elif any(_ASSUMING.search(line) and len(words(line)) >= 6 for line in sentences(entry.text)):
-            near = entry.text
-            if not _DENIAL.search(entry.text):
-                return []
-    return [_nothing("no assumption about the source data is stated", near)]
+            yield entry.text, not _DENIAL.search(entry.text)
 
 
 def freshness_is_a_number(text: str) -> list[str]:
@@ -113,7 +122,7 @@ def _flow_diagram(blocks: tuple[Block, ...]) -> Diagram:
 _SUFFIXES = vocabulary(".csv .json .jsonl .parquet .avro .orc .txt .gz .xml .sql .py .db .duckdb")
 
 
-def _is_named(name: str, node: str) -> bool:
+def is_named(name: str, node: str) -> bool:
     """Whether a node names a thing: whole, or by the last part of its path or dotted name."""
     return any(_stands_in(spelling, node.casefold()) for spelling in _spellings(name.casefold()))
 

@@ -17,6 +17,7 @@ from typing import Any
 from graders import common_checks, tampering
 from graders.check import TEXT_DIMENSIONS, Check, CheckResult, checks_of, parameters, scenarios_of
 from graders.contract import Contract
+from graders.operation import operation_of
 from harness.errors import BenchError, InfrastructureError, SubmissionFault
 from harness.lab import Lab
 from harness.sandboxes import Sandbox
@@ -66,39 +67,54 @@ def weighted(checks: tuple[CheckResult, ...] | list[CheckResult]) -> float:
     return sum(check.weight for check in checks if check.passed) / total if total else 0.0
 
 
-def grade(task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract) -> Grade:
-    """Grade a submission in the world of a hidden seed.
+def grade(
+    task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract, *, operates: bool = True
+) -> Grade:
+    """Grade a submission in the world of a hidden seed; without ``operates`` nobody follows its runbook.
 
     Raises:
         InfrastructureError: the box or an engine failed, or a check itself did (cause ``grader``): no grade at all.
     """
-    done = played(task, submission, sandbox, seed, contract)
+    done = played(task, submission, sandbox, seed, contract, operates=operates)
     return replace(done, tampering=tuple(dict.fromkeys((*tampering.in_files(task, submission), *done.tampering))))
 
 
 def played(
-    task: Task, submission: Submission, sandbox: Sandbox, seed: int, contract: Contract, *, is_control: bool = False
+    task: Task,
+    submission: Submission,
+    sandbox: Sandbox,
+    seed: int,
+    contract: Contract,
+    *,
+    operates: bool,
+    is_control: bool = False,
 ) -> Grade:
     started = time.monotonic()
-    given = {"world": build(task, seed), "rebuild": task.world.build, "contract": contract}
+    given = {
+        "world": build(task, seed),
+        "rebuild": task.world.build,
+        "contract": contract,
+        "operation": operation_of(task),
+    }
 
     def is_sound() -> bool:
         """Whether the reference gets a grade in this world, here and now."""
         if is_control or submission.digest == task.reference.digest:
             return False
         try:
-            played(task, task.reference, sandbox, seed, contract, is_control=True)
+            played(task, task.reference, sandbox, seed, contract, operates=operates, is_control=True)
         except InfrastructureError:
             return False
         return True
 
-    stage = Stage(lambda: Lab(task, sandbox, submission), scenarios_of(task.checks), given, is_sound)
+    scenarios = {**scenarios_of(common_checks), **scenarios_of(task.checks)}
+    stage = Stage(lambda: Lab(task, sandbox, submission), scenarios, given, is_sound)
     try:
         results = [stage.result(check) for check in checks_of(task.checks)]
         runs = any(result.passed for result in results)
         results += [
             stage.result(check) if runs else failed(check, "nothing of what it describes works")
-            for check in checks_of(common_checks)
+            for check in common_checks.common_checks_of(task, operates=operates)
         ]
     finally:
         stage.lab.close()

@@ -1,7 +1,9 @@
 """Proves a suite's graders: every solution of every task is graded, and must lose exactly the checks it should.
 
 Reference and alternates pass everything in every hidden world; the untouched workspace passes nothing; each mutant
-fails all the checks it ``breaks`` and no other; every check is failed by a mutant.
+fails all the checks it ``breaks`` and no other; every check is failed by a mutant. Runbooks are executed in the first
+world only, as all are tried on the data that the agent saw, and for mutants only if that is what they break;
+``harness.lies`` are the mutants of the checks that all tasks share.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from graders import common_checks
 from graders.check import checks_of
 from graders.contract import Contract
 from graders.grade import Grade, grade
+from graders.operation import operation_of
 from harness.errors import InfrastructureError
+from harness.lies import lies_problems
 from harness.sandboxes import Sandbox
 from harness.submission import Submission
 from harness.task import HIDDEN_SEEDS, Task
@@ -58,7 +62,7 @@ class Matrix:
 
 
 def check_ids(task: Task) -> list[str]:
-    return [check.id for check in (*checks_of(task.checks), *checks_of(common_checks))]
+    return [check.id for check in (*checks_of(task.checks), *common_checks.common_checks_of(task))]
 
 
 def cases(task: Task, seeds: Sequence[int] = HIDDEN_SEEDS) -> Iterator[Case]:
@@ -71,6 +75,8 @@ def cases(task: Task, seeds: Sequence[int] = HIDDEN_SEEDS) -> Iterator[Case]:
     yield Case(task, "nop", "", seeds[0], task.workspace, frozenset(check_ids(task)))
     for name, (mutant, submission) in task.mutants.items():
         yield Case(task, "mutant", name, seeds[0], submission, frozenset(mutant.breaks))
+    if operation_of(task):
+        yield Case(task, "lies", "", seeds[0], task.reference, nothing)
 
 
 def telling_mutants(task: Task) -> frozenset[str]:
@@ -108,14 +114,29 @@ def task_problems(task: Task) -> list[str]:
 
 
 def judge(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
+    if case.kind == "lies":
+        return judge_lies(case, sandbox, contract)
     try:
-        graded = grade(case.task, case.submission, sandbox, case.seed, contract)
+        graded = grade(case.task, case.submission, sandbox, case.seed, contract, operates=operates(case))
     except InfrastructureError as error:
         return Verdict(case, None, (f"no grade: {error}",))
     evidence = {check.id: check.evidence for check in graded.checks}
     problems = [f"{name} failed: {evidence[name]}" for name in sorted(graded.failed - case.must_fail)]
     problems += [f"{name} passed, and must not" for name in sorted(case.must_fail - graded.failed)]
     return Verdict(case, graded, tuple(problems))
+
+
+def operates(case: Case) -> bool:
+    """Whether a case is worth following its runbook."""
+    executed = {check.id for check in common_checks.common_checks_of(case.task) if common_checks.executes(check)}
+    return bool(case.must_fail & executed) or (case.kind != "mutant" and case.seed == HIDDEN_SEEDS[0])
+
+
+def judge_lies(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
+    try:
+        return Verdict(case, None, tuple(lies_problems(case.task, sandbox, contract)))
+    except InfrastructureError as error:
+        return Verdict(case, None, (f"the runbook couldn't be tried: {error}",))
 
 
 def verify(

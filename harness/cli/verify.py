@@ -98,10 +98,16 @@ def command(
 
 def line(verdict: Verdict) -> str:
     case = verdict.case
-    score = f"{verdict.grade.score:.2f} in {verdict.grade.seconds:.1f} s" if verdict.grade else "invalid"
+    score = f"{score_of(verdict)} in {verdict.grade.seconds:.1f} s" if verdict.grade else score_of(verdict)
     sign = "WRONG" if verdict.problems else "ok   "
     said = "".join(f"\n    {problem}" for problem in verdict.problems)
     return f"{sign} {case.task.id} {case.label} (seed {case.seed}): {score}{said}"
+
+
+def score_of(verdict: Verdict) -> str:
+    if verdict.case.kind == "lies":
+        return "caught" if not verdict.problems else "–"
+    return f"{verdict.grade.score:.2f}" if verdict.grade else "invalid"
 
 
 def print_matrix(matrix: Matrix) -> None:
@@ -119,7 +125,7 @@ def print_matrix(matrix: Matrix) -> None:
             case.task.id,
             case.label,
             str(case.seed),
-            f"{grade.score:.2f}" if grade else "invalid",
+            score_of(verdict),
             "all" if case.kind == "nop" and not verdict.problems else ", ".join(lost),
             Text("wrong", "red") if verdict.problems else Text("as it must be", "green"),
         )

@@ -72,6 +72,14 @@ class Parsed:
     deprecations: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Understood:
+    """A command line of Airflow's: the DAG that it names, and what is wrong with it; either may be empty."""
+
+    dag_id: str
+    problem: str
+
+
 class Airflow(Engine):
     """DAGs lie in ``work/dags``; the connection ``warehouse`` leads to PostgreSQL where the task has it."""
 
@@ -129,6 +137,14 @@ class Airflow(Engine):
         evidence = f"{said}{errors}\n{done.stderr[-300:]}{done.stdout[-900:]}"
         return Completed(1, done.stdout, evidence, result=result.model_dump())
 
+    def understand(self, words: Sequence[str]) -> Understood:
+        """What Airflow's own parser makes of a command line (the words after ``airflow``), without executing it."""
+        done = self._call("understand", commands=[list(words)])
+        raw = validated(RawUnderstood, {"commands": done.result})
+        if not done.ok or raw is None or len(raw.commands) != 1:
+            raise SubmissionFault(f"`airflow {' '.join(words)}` can't be read: {done.explain()}")
+        return Understood(raw.commands[0].dag_id, raw.commands[0].problem)
+
     def states(self, done: Completed) -> dict[str, str]:
         """The task states of the last run that ``run`` returned."""
         result = validated(RawRuns, done.result)
@@ -185,6 +201,15 @@ class RawRuns(pydantic.BaseModel):
     runs: tuple[RawRun, ...] = ()
     problem: str = ""
     errors: dict[str, str] = {}
+
+
+class RawCommand(pydantic.BaseModel):
+    dag_id: str
+    problem: str
+
+
+class RawUnderstood(pydantic.BaseModel):
+    commands: tuple[RawCommand, ...]
 
 
 AnyModel = TypeVar("AnyModel", bound=pydantic.BaseModel)

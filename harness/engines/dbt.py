@@ -5,7 +5,7 @@ The profile is the grader's: it lies where a submission can't write, and is call
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -120,16 +120,23 @@ class Dbt(Engine):
         exclude: str | None = None,
     ) -> DbtResult:
         """Any dbt command, as the scheduler would start it in the project's folder."""
-        self.box.preload(CALLS, adapters=["duckdb", "postgres"])
         words = [command]
         words += ["--select", select] if select else []
         words += ["--exclude", exclude] if exclude else []
         words += ["--full-refresh"] if full_refresh else []
+        return self._call(words, variables or {})
+
+    def command(self, words: Sequence[str]) -> Completed:
+        """A command line of the submission's: the words after ``dbt``."""
+        return self._call(list(words), {}).completed if words else Completed(2, stderr="dbt without a command")
+
+    def _call(self, words: list[str], variables: Mapping[str, Any]) -> DbtResult:
+        self.box.preload(CALLS, adapters=["duckdb", "postgres"])
         arguments = {
             "project": self.box.path("work"),
             "profiles": self._profiles,
             "command": words,
-            "variables": dict(variables or {}),
+            "variables": dict(variables),
         }
         return read(self.box.call(CALLS, "invoke", arguments, timeout=180.0))
 

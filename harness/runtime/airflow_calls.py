@@ -251,3 +251,24 @@ def description(dag) -> dict:
             for task in dag.tasks
         },
     }
+
+
+def understand(template: str, dags_folder: str, commands: list[list[str]]) -> list[dict]:
+    """What Airflow's own command line makes of commands, without executing them: the DAG named, or what is wrong."""
+    import argparse
+    import io
+
+    begin(template, dags_folder)
+    from airflow.cli.cli_parser import get_parser
+
+    understood = []
+    for words in commands:
+        said = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+                given = get_parser().parse_args(words)
+            understood.append({"dag_id": str(getattr(given, "dag_id", "") or ""), "problem": ""})
+        except (SystemExit, argparse.ArgumentError, ValueError) as problem:
+            asked = isinstance(problem, SystemExit) and problem.code in (0, None)
+            understood.append({"dag_id": "", "problem": "" if asked else (said.getvalue()[-600:] or str(problem))})
+    return understood

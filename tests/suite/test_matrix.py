@@ -37,6 +37,7 @@ def marks(turn: int, case: Case, number: int) -> list[pytest.MarkDecorator]:
         "reference": first_world or turn == 0,
         "alternate": first_world and its_turn,
         "nop": its_turn,
+        "lies": its_turn,
         "mutant": its_turn and case.name in telling_mutants(case.task),
     }
     return [] if everyday[case.kind] else [pytest.mark.nightly]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows, canonical_rows, difference
 from harness.engines.airflow import Airflow, Parsed
@@ -38,6 +39,24 @@ DAG = "daily_orders_load"
 IDEMPOTENT = ["constraints/always-implement-idempotent-pipelines"]
 QUALITY = ["constraints/always-validate-data-quality"]
 LEAST_TRIES = 3
+
+
+OPERATION = Operation(
+    command=f"airflow dags test {DAG} {DIRTY}T{HOUR:02}:00:00+00:00",
+    fills=("public.orders",),
+    every=datetime.timedelta(days=1),
+    parameters={"logical-date": f"{DIRTY}T{HOUR:02}:00:00+00:00"},
+    reasons="public.orders_rejected.reason",
+    topics={
+        "when a file is complete": "complet whole atomic renam partial finish",
+        "orders of other days": "late offline past earlier previous ordered_at belong day",
+        "deliveries made again": "redeliver again correct replac resend resent overwrit",
+        "orders that come twice": "duplic twice repeat last unique",
+        "columns": "column header schema",
+        "time zones": "utc zone timezone",
+        "size": "memory size thousand",
+    },
+)
 
 
 def at(day: datetime.date) -> datetime.datetime:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows, canonical_rows, difference
 from harness.engines.airflow import Airflow, Dag, Parsed
@@ -36,6 +37,20 @@ from .world import (
 LOAD, REPORT, STOCK = "shop_orders_load", "shop_sales_report", "shop_stock_levels"
 MIGRATION = ["responsibilities/data-migration-strategies"]
 AIRFLOW = ["expertise-areas/apache-airflow"]
+
+
+OPERATION = Operation(
+    command=f"airflow dags test {LOAD} {DAYS[0]}T02:00:00+00:00",
+    fills=("mart.orders",),
+    every=datetime.timedelta(days=1),
+    parameters={"logical-date": f"{DAYS[0]}T02:00:00+00:00"},
+    topics={
+        "the deployment's defaults": "default cfg config deploy catchup",
+        "late orders": "late created_at belated",
+        "periods": "interval period timetable timezone utc logical",
+        "the database as it is": "unchanged schema mart psycopg connection",
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.tables import assert_same_rows
 from harness.engines.duckdb import DuckDB, Measured
 from harness.errors import SubmissionFault
@@ -31,6 +32,20 @@ MARTS = {
 TOLERANCE = 0.0001
 MOST_SCANNED = {"sales_28d": 0.25, "customers": 2.0, "store_running": 2.0, "status_by_month": 2.0}
 MOST_PROCESSED = 8.0
+
+
+OPERATION = Operation(
+    command="python measure.py marts",
+    fills=(),
+    every=datetime.timedelta(days=1),
+    topics={
+        "the order in which sales are stored": "order stored sorted cluster zone layout sold_at",
+        "late and corrected sales": "late correct past change updat",
+        "values that are missing": "null walk missing amount customer_id",
+        "unique sales": "unique sale_id duplic tie",
+        "columns": "column schema rebuil",
+    },
+)
 
 
 @dataclass(frozen=True)

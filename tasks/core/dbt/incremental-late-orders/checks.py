@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import must_end_well
 from graders.tables import assert_same_rows, canonical_rows
 from harness.engines.dbt import Dbt
@@ -26,6 +28,20 @@ from .world import (
     create_source,
     deliver,
     repair,
+)
+
+OPERATION = Operation(
+    command="dbt build",
+    fills=("main.fct_orders",),
+    every=datetime.timedelta(days=1),
+    topics={
+        "late rows": "late seven arriv days window lookback delay",
+        "versions": "version updated_at higher highest",
+        "rows that come twice": "duplic twice repeat",
+        "repairs in place": "repair place full",
+        "columns": "column schema",
+        "what the export holds": "export keep history complet",
+    },
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows, canonical_rows
 from harness.engines.dbt import Dbt
@@ -46,6 +47,22 @@ WEEKS = datetime.timedelta(weeks=3)
 Moment = datetime.datetime
 # A user's versions by time: what each says, and whether it has ended.
 Story = list[tuple[Tracked, bool]]
+
+
+OPERATION = Operation(
+    command="dbt build",
+    fills=("analytics.dim_users",),
+    every=datetime.timedelta(hours=1),
+    topics={
+        "a table that is being refreshed": "refresh empty twice replica",
+        "users who leave": "delet leav left gone return",
+        "updated_at": "updated_at login crm segment",
+        "unique keys": "unique primary duplic order_id user_id",
+        "late orders": "late ordered_at",
+        "runs": "overlap concurr parallel hour",
+        "columns": "column schema",
+    },
+)
 
 
 @dataclass(frozen=True)

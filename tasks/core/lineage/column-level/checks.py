@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import must_end_well
 from harness.errors import SubmissionFault
 from harness.lab import Lab
@@ -20,6 +21,17 @@ CATALOG = ("table_name", "column_name", "kind", "description")
 STALE = ("table_name", "column_name", "description")
 SHOWN = 5
 MINUTE = 60.0
+OPERATION = Operation(
+    command="python lineage.py",
+    fills=(),
+    every=None,
+    topics={
+        "what the sources have": "sources csv column missing",
+        "the dialect": "dialect select duckdb case model",
+        "descriptions of what is gone": "descri vanish stale",
+        "circles": "circle cycl",
+    },
+)
 
 
 @dataclass(frozen=True)

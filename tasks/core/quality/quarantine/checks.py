@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows, canonical_rows
 from harness.engines.duckdb import DuckDB
@@ -41,6 +42,23 @@ TABLES = {
     "alerts": ALERTS,
     "batches": BATCHES,
 }
+
+
+OPERATION = Operation(
+    command=f"python gate.py --batch {FIRST}",
+    fills=("orders",),
+    every=datetime.timedelta(days=1),
+    parameters={"batch": FIRST},
+    reasons="quarantine.reason",
+    topics={
+        "when a file is complete": "complet whole finish partial",
+        "its lines": "break newline line field quote utf encod",
+        "orders that come again": "again same updated_at duplic latest mend merg",
+        "users": "users reference known",
+        "columns": "column header",
+        "time zones": "utc zone timezone",
+    },
+)
 
 
 @dataclass(frozen=True)

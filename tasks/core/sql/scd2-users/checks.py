@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows, canonical_rows
 from harness.engines.postgres import Postgres
@@ -21,6 +22,24 @@ from .world import BATCHES, EMPTY_BATCH, VERSION, World, create_source, deliver
 INTERVAL = {"user_id": "text", "valid_from": "timestamp", "valid_to": "timestamp", "is_current": "boolean"}
 WHOLE = {**VERSION, "valid_to": "timestamp", "is_current": "boolean"}
 REJECTED = {"change_id": "integer", "batch_id": "integer"}
+
+
+OPERATION = Operation(
+    command="psql --no-psqlrc --quiet -v ON_ERROR_STOP=1 -v batch_id=1 -f load.sql",
+    fills=("public.dim_users",),
+    every=datetime.timedelta(days=1),
+    parameters={"batch_id": "1"},
+    reasons="public.rejected_user_changes.reason",
+    topics={
+        "late batches": "late order batch offline delay",
+        "corrections": "correct change_id same higher",
+        "rows that never change": "never immutable append once unique",
+        "missing values": "null missing none",
+        "deletions": "delet clear",
+        "columns": "column attribut schema",
+        "time zones": "utc zone timezone",
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,151 @@
+"""Does what a runbook says, in a fresh box with the world that the agent saw, and looks at what comes of it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graders.commands import Command, commands
+from graders.contract import Contract
+from graders.operation import Operation
+from harness.engines.airflow import Airflow, Parsed
+from harness.engines.dbt import Dbt
+from harness.engines.duckdb import DuckDB
+from harness.engines.postgres import Postgres
+from harness.errors import SubmissionFault
+from harness.lab import Lab
+from harness.sandboxes._box import Completed
+from harness.tables import Table
+from harness.task import VISIBLE_SEED
+
+# Seconds: for one command, and for all of a runbook.
+COMMAND_TIME, RUNBOOK_TIME = 60.0, 180.0
+MOST_REASONS = 40
+
+POSTGRES_TABLES = """
+SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+"""
+DUCKDB_TABLES = """
+SELECT schema_name || '.' || table_name FROM duckdb_tables()
+UNION ALL SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal
+"""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A command and what is wrong with it; empty if it did what it says."""
+
+    command: Command
+    problem: str
+
+
+@dataclass(frozen=True)
+class Operated:
+    """What came of a runbook, and of the ticket's command where the runbook's didn't run the pipeline.
+
+    starts:  of each DAG the moments at which its schedule starts it first; None where Airflow isn't an engine
+    tables:  schema-qualified, of the destination afterwards
+    reasons: why rows were rejected
+    filled:  whether the destination had rows after the commands to run it by hand; None: there are none to tell by
+    """
+
+    tables: frozenset[str]
+    starts: Mapping[str, Sequence[datetime.datetime]] | None = None
+    reasons: frozenset[str] = frozenset()
+    tried: tuple[Tried, ...] = ()
+    filled: bool | None = field(default=None)
+
+
+def operate(lab: Lab, contract: Contract, operation: Operation) -> Operated:
+    """Needs a fresh lab. Every command runs as the submission; nothing that it says of itself is believed."""
+    lab.task.world.furnish(lab.task.world.build(VISIBLE_SEED), lab)
+    parsed = lab.use(Airflow).parse() if Airflow.name in lab.task.manifest.engines else None
+    given = commands(contract, lab.submission.deliverable, operation.parameters, {*lab.box.variables})
+    end = time.monotonic() + RUNBOOK_TIME
+    tried: list[Tried] = []
+    filled: bool | None = None
+    for by_hand in (True, False):
+        for command in (command for command in given if command.by_hand == by_hand):
+            if time.monotonic() < end:
+                tried.append(Tried(command, problem_of(lab, command, parsed, operation)))
+        if by_hand and any(runs_something(command) for command in given if command.by_hand):
+            filled = has_rows(lab, operation.fills) if operation.fills else None
+    if not filled:
+        execute(lab, shlex.split(operation.command), operation.command)
+    lab.note("its runbook's commands were run on the data that the agent saw")
+    starts = None if parsed is None else {name: [run.starts for run in dag.runs] for name, dag in parsed.dags.items()}
+    return Operated(tables_in(lab), starts, reasons_in(lab, operation), tuple(tried), filled)
+
+
+_QUERY = re.compile(r"-c\s*[\"']?\s*(?:select|with|explain|\\d|table)\b", re.IGNORECASE)
+
+
+def runs_something(command: Command) -> bool:
+    return not _QUERY.search(command.script)
+
+
+def problem_of(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation) -> str:
+    if command.program == "airflow":
+        return airflow_problem(lab, command, parsed, operation)
+    done = execute(lab, command.words, command.script)
+    return "" if done.ok else done.explain()[:600]
+
+
+def airflow_problem(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation) -> str:
+    """Airflow's own parser reads the command; the DAG that is started by it is run."""
+    if parsed is None:
+        return "there is no Airflow"
+    if not command.words:
+        return ""
+    understood = lab.use(Airflow).understand(command.words[1:])
+    if understood.problem:
+        return understood.problem
+    if understood.dag_id and understood.dag_id not in parsed.dags:
+        return f"there is no DAG {understood.dag_id!r}; there are {', '.join(sorted(parsed.dags)) or 'none'}"
+    own = shlex.split(operation.command)
+    if command.by_hand and runs_something(command) and understood.dag_id in own:
+        done = execute(lab, own, operation.command)
+        return "" if done.ok else done.explain()[:600]
+    return ""
+
+
+def execute(lab: Lab, words: Sequence[str], script: str) -> Completed:
+    """As a shell would; what Airflow and dbt do, their warm processes do."""
+    if list(words[:3]) == ["airflow", "dags", "test"] and len(words) == 5:
+        return lab.use(Airflow).run(words[3], datetime.datetime.fromisoformat(words[4]))
+    if words and words[0] == "dbt" and Dbt.name in lab.task.manifest.engines:
+        return lab.use(Dbt).command(words[1:])
+    timeout = min(COMMAND_TIME, lab.task.manifest.limits.run_time)
+    return lab.run("bash", "-c", script, timeout=timeout)
+
+
+def has_rows(lab: Lab, tables: Sequence[str]) -> bool:
+    return any(rows(lab, f"SELECT 1 FROM {name} LIMIT 1") for name in tables)
+
+
+def tables_in(lab: Lab) -> frozenset[str]:
+    is_postgres = Postgres.name in lab.task.manifest.engines
+    return frozenset(str(name) for (name,) in rows(lab, POSTGRES_TABLES if is_postgres else DUCKDB_TABLES))
+
+
+def reasons_in(lab: Lab, operation: Operation) -> frozenset[str]:
+    if not operation.reasons:
+        return frozenset()
+    table, _, column = operation.reasons.rpartition(".")
+    found = rows(lab, f"SELECT DISTINCT {column} FROM {table} ORDER BY 1 LIMIT {MOST_REASONS}")
+    return frozenset(str(reason)[:400] for (reason,) in found if reason)
+
+
+def rows(lab: Lab, sql: str) -> Sequence[tuple[object, ...]]:
+    """What the grader reads in the destination; nothing where there is nothing to read."""
+    engine = lab.use(Postgres) if Postgres.name in lab.task.manifest.engines else lab.use(DuckDB)
+    try:
+        found: Table = engine.query(sql, "what the pipeline left")
+    except SubmissionFault:
+        return ()
+    return found.rows
