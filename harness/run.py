@@ -52,7 +52,7 @@ def choose(model: str, agent: str | None, parameters: ModelParameters) -> Chosen
     if baseline:
         if agent:
             raise UsageError(f"{model} is a baseline and needs no agent", "leave out --agent")
-        return Chosen(baseline, None, model, parameters)
+        return Chosen(baseline, None, baseline.name, parameters)
     driver = agents.create(agent or DEFAULT_AGENT)
     if not driver.needs_model:
         raise UsageError(f"the agent {agent!r} drives no model", "agents for models: oneshot, tools")
