@@ -85,7 +85,7 @@ def new_record(
 ) -> records.RunRecord:
     """The lock of a new run."""
     now = datetime.now(UTC)
-    slug = re.sub(r"[^a-z0-9.]+", "-", chosen.model_name.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9.]+", "-", chosen.model_name.lower())[:60].strip("-")
     digests = {task.id: records.TaskRecord(digest=task.digest, grader_digest=task.grader_digest) for task in tasks}
     suite = Submission({task_id: str(digest).encode() for task_id, digest in digests.items()})
     return records.RunRecord(
