@@ -1,15 +1,16 @@
 """How a simulated model answers to clauses of its persona: read from a TOML file, exact in what it does.
 
     skill = 0.95                       # else something goes wrong that none of these clauses is about; default 1
+    seed = 1                           # other draws, of the same chances; default 0
 
     [clauses]
     "constraints/never-lose-data" = { with = 0.95, without = 0.6 }
     "constraints/plan-for-late-arriving-data" = { with = 0.9, without = 0.9 }
 
-``with`` and ``without`` are the chances that a trial obeys the clause if the persona says it, and if it doesn't. One
-draw a trial decides what goes wrong, if anything: the numbers from 0 to 1 are divided into a stretch for each clause
-and one for the skill, and the rest is the reference. The draw doesn't depend on the persona. So two personas differ in
-those trials alone that fell into the stretch of a clause that only one of them says, and nothing else does.
+``with`` and ``without`` are the chances that a trial obeys the clause if the persona says it, and if it doesn't. At
+most one thing goes wrong in a trial: a mutant against one of the clauses is handed in, or one against none of them.
+The draws depend on the task, the attempt, the persona's text and the seed. So two personas differ by chance as well,
+as with a model, and what they differ by besides is known.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import random
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,11 +46,6 @@ class Answer(pydantic.BaseModel):
     said: Chance = pydantic.Field(alias="with")
     unsaid: Chance = pydantic.Field(alias="without")
 
-    @property
-    def stretch(self) -> float:
-        """The most that it takes of the numbers from 0 to 1."""
-        return 1 - min(self.said, self.unsaid)
-
     def disobeys(self, is_said: bool) -> float:
         return 1 - (self.said if is_said else self.unsaid)
 
@@ -60,28 +56,36 @@ class Behaviour(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     skill: Chance = 1.0
+    seed: int = 0
     clauses: Mapping[str, Answer] = pydantic.Field(min_length=1)
 
-    def choose(self, task: Task, attempt: int, persona: str) -> tuple[Submission, str]:
-        """What is handed in, and what that is in words.
+    def mistakes(self, task: Task, persona: str) -> dict[str, float]:
+        """The chance of each mutant of a task to be handed in; with what is left it is the reference.
 
         A clause that no mutant of the task breaks is obeyed there, whatever its chance.
         """
-        draw = random.Random(f"{task.id}|{attempt}|clauses")  # noqa: S311 - a seeded draw
-        place = draw.random()
+        says = said(persona, tuple(self.clauses))
+        chances: dict[str, float] = {}
         for name, answer in self.clauses.items():
-            if place < answer.stretch:
-                against = mutants_against(task, name)
-                if place < answer.disobeys(name in said(persona, tuple(self.clauses))) and against:
-                    chosen = draw.choice(against)
-                    return task.mutants[chosen][1], f"the mutant {chosen}, against {name}"
-                return task.reference, "the reference"
-            place -= answer.stretch
-        unrelated = sorted(set(task.mutants) - {one for name in self.clauses for one in _touching(task, name)})
-        if place < 1 - self.skill and unrelated:
-            chosen = draw.choice(unrelated)
-            return task.mutants[chosen][1], f"the mutant {chosen}"
+            _share(chances, answer.disobeys(name in says), mutants_against(task, name))
+        about = {mutant for name in self.clauses for mutant in _touching(task, name)}
+        _share(chances, 1 - self.skill, sorted(set(task.mutants) - about))
+        return chances
+
+    def choose(self, task: Task, attempt: int, persona: str) -> tuple[Submission, str]:
+        """What is handed in, and what that is in words."""
+        prompt = hashlib.sha256(persona.encode()).hexdigest()
+        place = random.Random(f"{self.seed}|{prompt}|{task.id}|{attempt}").random()  # noqa: S311 - a seeded draw
+        for name, chance in self.mistakes(task, persona).items():
+            if place < chance:
+                return task.mutants[name][1], f"the mutant {name}"
+            place -= chance
         return task.reference, "the reference"
+
+
+def _share(chances: dict[str, float], chance: float, mutants: Sequence[str]) -> None:
+    for name in mutants:
+        chances[name] = chances.get(name, 0.0) + chance / len(mutants)
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,8 @@ def read_behaviour(path: Path) -> BehaviourFile:
         raise UsageError(f"the behaviour {path} is not valid TOML: {error}", FORM) from None
     if unknown := [name for name in behaviour.clauses if not resolve(name)]:
         raise UsageError(f"the behaviour {path} names no clause: {unknown[0]!r}", "known: bench persona show --json")
-    total = 1 - behaviour.skill + sum(answer.stretch for answer in behaviour.clauses.values())
+    answers = behaviour.clauses.values()
+    total = 1 - behaviour.skill + sum(1 - min(answer.said, answer.unsaid) for answer in answers)
     if total > 1 + 1e-9:
         raise UsageError(
             f"the behaviour {path} goes wrong with a chance of {total:.2f}, and more than 1 is none",
@@ -126,8 +131,9 @@ def mutants_against(task: Task, clause: str) -> list[str]:
     return sorted(name for name, others in found.items() if others == fewest)
 
 
+@lru_cache(maxsize=4096)
 def _touching(task: Task, clause: str) -> dict[str, int]:
-    """The mutants that break a check of a clause, with the number of other clauses that they touch."""
+    """The mutants that break a check of a clause, each with the number of other clauses that they touch."""
     meant = set(resolve(clause))
     clauses = {check.id: {one for name in check.clauses for one in resolve(name)} for check in checks_of(task.checks)}
     found = {}
