@@ -2,9 +2,9 @@
 
 An ablation directory holds ordinary run directories:
 
-    ablation.json       what was asked (AblationRecord); never changed
-    whole/              the run of the whole persona
-    without-<part>/     the run without a part
+    ablation.json             what was asked (AblationRecord); never changed
+    whole/                    the run of the whole persona
+    without-<number>-<part>/  the run without a part
 
 The unit is a pair of trials: the same task, attempt and hidden world, once with the whole persona and once without
 the part. If the part does nothing, either of the two could as well have been the other, whatever the task; so the
@@ -16,23 +16,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from statistics import fmean
 from typing import Final, Literal
 
 import pydantic
 
+from results.comparable import require_comparable
 from results.errors import RunDirectoryError
 from results.multiplicity import holm
 from results.paired import ALPHA, compare_differences
 from results.power import Design, Noise, minimum_detectable_effect
 from results.records import PersonaRecord, Record, TrialRecord
-from results.run_directory import RunDirectory, write_whole
+from results.run_directory import ABLATION, RunDirectory, write_whole
 from results.sign_flip import exact_sign_flip, least_p
 from results.statistics import Coverage
+from results.text import one_line
 
 FORMAT: Final = 1
-FILE = "ablation.json"
 WHOLE = "whole"
 SCORE = "score"
 MARGIN = 0.05
@@ -45,19 +47,23 @@ CHARACTERS_A_TOKEN = 4
 
 
 class PartRecord(Record):
-    """A part of the persona that one run does without. ``run``: the folder of that run."""
+    """A part of the persona that one run does without.
+
+    ``lines``: the first and the last one. ``clauses``: their ids. ``digest``: of the persona that is left. ``run``: the
+    folder of that run.
+    """
 
     id: str
     title: str
-    lines: tuple[tuple[int, int], ...]
+    lines: tuple[int, int]
     clauses: tuple[str, ...]
     characters: int = pydantic.Field(ge=1)
-    run: str = pydantic.Field(pattern=r"^without-[\w.-]+$")
-    text: str
+    digest: str
+    run: str = pydantic.Field(pattern=r"^without-[a-z0-9-]+$")
 
 
 class AblationRecord(Record):
-    """``ablation.json``. ``text`` of a part is the persona without it."""
+    """``ablation.json``. ``persona``: the whole one."""
 
     format: Literal[1] = FORMAT
     created: pydantic.AwareDatetime
@@ -96,7 +102,6 @@ class PartResult:
     """
 
     part: PartRecord
-    run: RunDirectory
     coverage: Coverage
     effects: tuple[Effect, ...]
     text_tokens: int
@@ -119,15 +124,24 @@ class PartResult:
 
 @dataclass(frozen=True)
 class Ablation:
-    """An ablation directory, read and judged. ``comparisons``: all effects that were asked about."""
+    """An ablation directory, read and judged. ``cost``: of all its trials; unknown is ``None``."""
 
     path: Path
     record: AblationRecord
     whole: RunDirectory
     coverage: Coverage
     parts: tuple[PartResult, ...]
-    comparisons: int
-    notes: tuple[str, ...]
+    cost: Decimal | None
+
+    @property
+    def comparisons(self) -> int:
+        """All effects that were asked about."""
+        return sum(len(one.effects) for one in self.parts)
+
+    @property
+    def pairs(self) -> int:
+        """Of each part, if all trials are done."""
+        return len(self.whole.record.planned_trials)
 
     @property
     def simulated(self) -> bool:
@@ -135,7 +149,7 @@ class Ablation:
 
 
 def write_record(path: Path, record: AblationRecord) -> None:
-    write_whole(path / FILE, record.model_dump_json(indent=2).encode() + b"\n")
+    write_whole(path / ABLATION, record.model_dump_json(indent=2).encode() + b"\n")
 
 
 def read_record(path: Path) -> AblationRecord:
@@ -143,11 +157,11 @@ def read_record(path: Path) -> AblationRecord:
     Raises:
         RunDirectoryError: it is no ablation directory, or damaged.
     """
-    file = path / FILE
+    file = path / ABLATION
     try:
         return AblationRecord.model_validate_json(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        raise RunDirectoryError(f"{path} is not an ablation directory", f"it has no {FILE}") from None
+        raise RunDirectoryError(f"{path} is not an ablation directory", f"it has no {ABLATION}") from None
     except OSError as error:
         raise RunDirectoryError(f"can't read {file}: {error.strerror or error}") from None
     except pydantic.ValidationError as error:
@@ -165,24 +179,54 @@ def read_ablation(path: Path) -> Ablation:
         RunDirectoryError: it is no ablation directory, or a run of it is missing or damaged.
     """
     record = read_record(path)
-    whole = RunDirectory.open(path / WHOLE)
+    whole, runs = read_runs(path, record)
     with_it = whole.records()
-    runs = [(part, RunDirectory.open(path / part.run)) for part in record.parts]
-    trials = {part.id: run.records() for part, run in runs}
+    trials = {part.id: run.records() for part, run in zip(record.parts, runs, strict=True)}
     found = effects(with_it, trials, record.margin, record.alpha)
     parts = tuple(
         PartResult(
             part,
-            run,
             _coverage(run, trials[part.id]),
             found[part.id],
             round(part.characters / CHARACTERS_A_TOKEN),
             input_tokens_saved(with_it, trials[part.id]),
         )
-        for part, run in runs
+        for part, run in zip(record.parts, runs, strict=True)
     )
-    comparisons = sum(len(one.effects) for one in parts)
-    return Ablation(path, record, whole, _coverage(whole, with_it), parts, comparisons, tuple(_notes(whole, parts)))
+    costs = [trial.cost for run in (with_it, *trials.values()) for trial in run]
+    known = [cost for cost in costs if cost is not None]
+    cost = sum(known, Decimal(0)) if len(known) == len(costs) else None
+    return Ablation(path, record, whole, _coverage(whole, with_it), parts, cost)
+
+
+def read_runs(path: Path, record: AblationRecord) -> tuple[RunDirectory, list[RunDirectory]]:
+    """The run of the whole persona, and those without a part, in the order of the parts.
+
+    Raises:
+        RunDirectoryError: one is missing or damaged, or isn't the run that belongs there.
+    """
+    whole = RunDirectory.open(path / WHOLE)
+    runs = [RunDirectory.open(path / part.run) for part in record.parts]
+    wanted = [record.persona.digest, *(part.digest for part in record.parts)]
+    for run, digest in zip([whole, *runs], wanted, strict=True):
+        if run.record.persona.digest != digest:
+            raise RunDirectoryError(
+                f"{run.path} is the run of another persona than {path / ABLATION} says",
+                "restore the folder from a copy, or begin a new ablation",
+            )
+        if run_with(run) != run_with(whole):
+            raise RunDirectoryError(
+                f"{run.path} was run with {one_line(run_with(run))}, {whole.path} with {one_line(run_with(whole))}",
+                "restore the folder from a copy, or begin a new ablation",
+            )
+        require_comparable(whole, run)
+    return whole, runs
+
+
+def run_with(run: RunDirectory) -> str:
+    """What the persona was given to."""
+    settings = " ".join(f"{name}={value}" for name, value in sorted(run.record.parameters.items()))
+    return " ".join(filter(None, (run.record.model, run.record.agent, settings, f"× {run.record.attempts}")))
 
 
 def effects(
@@ -199,21 +243,34 @@ def effects(
     gaps = {key: [one - other for one, other in found] for key, found in pairs.items()}
     chances = {key: exact_sign_flip(gap) for key, gap in gaps.items()}
     asked = [key for key, gap in gaps.items() if 2 * least_p(len(gap)) <= alpha]
-    adjusted = {f"{part}\n{name}": chances[part, name].either for part, name in asked}
-    adjusted = holm(adjusted)
+    adjusted = holm({f"{part}\n{name}": chances[part, name].either for part, name in asked})
     found: dict[str, list[Effect]] = {part: [] for part in without}
     for (part, name), gap in gaps.items():
-        difference = compare_differences(gap, alpha / (2 * len(gaps)))
+        value, low, high = interval(gap, alpha / (2 * len(gaps)))
         p = adjusted.get(f"{part}\n{name}", 1.0)
         verdict: Verdict = CANT_TELL
         if p <= alpha:
-            verdict = "load-bearing" if difference.value > 0 else "harmful"
-        elif difference.equivalent(margin):
+            verdict = "load-bearing" if value > 0 else "harmful"
+        elif low is not None and high is not None and max(-low, high) < margin:
             verdict = "dead weight"
         with_it, without_it = (fmean(side) for side in zip(*pairs[part, name], strict=True))
-        bounds = difference.low, difference.high
-        found[part].append(Effect(name, with_it, without_it, difference.value, *bounds, len(gap), p, verdict))
+        found[part].append(Effect(name, with_it, without_it, value, low, high, len(gap), p, verdict))
     return {part: tuple(rows) for part, rows in found.items()}
+
+
+def interval(differences: Sequence[float], alpha: float) -> tuple[float, float | None, float | None]:
+    """Their mean and its bounds, each at α; ``None`` with fewer than two differences.
+
+    The paired t interval, but never narrower than what may have gone unseen: most pairs differ by nothing, and of those
+    that do, a few or none may be among the observed. At most q = 1 − α^(1/n) of all are of a kind that n pairs didn't
+    show, and they differ by at most 1 (see ``results.paired.compare_scores``).
+    """
+    found = compare_differences(differences, alpha)
+    if found.low is None or found.high is None:
+        return found.value, None, None
+    unseen = 1 - alpha ** (1 / found.tasks)
+    seen = found.value * (1 - unseen)
+    return found.value, min(found.low, seen - unseen), max(found.high, seen + unseen)
 
 
 Values = dict[tuple[str, int], float]
@@ -269,8 +326,8 @@ def pairs_needed(comparisons: int, alpha: float = ALPHA) -> int:
 
 
 def pairs_for_dead_weight(comparisons: int, margin: float, alpha: float = ALPHA) -> int:
-    """So many pairs without any difference rule out one of the margin (``results.paired.compare_differences``)."""
-    return _fewest(lambda pairs: compare_differences([0.0] * pairs, alpha / (2 * comparisons)).equivalent(margin))
+    """So many pairs without any difference rule out one of the margin."""
+    return _fewest(lambda pairs: 1 - (alpha / (2 * comparisons)) ** (1 / pairs) < margin)
 
 
 def _fewest(enough: Callable[[int], bool]) -> int:
@@ -287,13 +344,3 @@ def _fewest(enough: Callable[[int], bool]) -> int:
 def _coverage(run: RunDirectory, trials: Sequence[TrialRecord]) -> Coverage:
     graded = sum(trial.status == "graded" for trial in trials)
     return Coverage(len(run.record.planned_trials), graded, len(trials) - graded)
-
-
-def _notes(whole: RunDirectory, parts: Sequence[PartResult]) -> Iterable[str]:
-    covered = [(WHOLE, _coverage(whole, whole.records())), *((one.part.run, one.coverage) for one in parts)]
-    missing = sum(coverage.missing for _, coverage in covered)
-    if missing:
-        yield f"{missing} trials are not finished; pairs without both of their trials are left out"
-    for name, coverage in covered:
-        if coverage.invalid:
-            yield f"{name}: {coverage.invalid} of {coverage.planned} trials invalid (the world failed) and left out"

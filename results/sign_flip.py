@@ -64,6 +64,7 @@ def exact_sign_flip(differences: Sequence[float]) -> PValues:
     moved = rounded[rounded != 0]
     if not len(moved):
         return PValues(1.0, 1.0, 1.0)
+    moved //= np.gcd.reduce(moved)
     reach, observed = int(np.abs(moved).sum()), int(moved.sum())
     chances, so_far = np.zeros(2 * reach + 1), 0
     chances[reach] = 1.0

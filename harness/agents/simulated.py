@@ -1,8 +1,8 @@
 """``simulated/<skill>``: solves a task with probability ``skill`` and else hands in one of its mutants.
 
 ``simulated/clauses:FILE`` obeys each clause with a chance that depends on whether the persona says it, see
-``_behaviour.py``. The draws depend on nothing but the task, the attempt and the skill (of the latter, the file's seed
-and the persona), so a run repeats to the letter anywhere. It is the ground truth that statistics are calibrated on, not a model.
+``_behaviour.py``. The draws depend on the task, the attempt and the skill (or the persona and the file's seed) alone,
+so a run repeats to the letter anywhere. It is the ground truth that statistics are calibrated on, not a model.
 """
 
 from __future__ import annotations

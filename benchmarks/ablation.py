@@ -1,0 +1,239 @@
+"""Whether the verdicts of an ablation are true: simulated ablations, of which the effect of each clause is known.
+
+A simulated model (`simulated/clauses:FILE`) obeys the constraints of the bundled persona with known chances, and hands
+in a mutant where it doesn't. A mutant fails the checks that it names and no others (`bench verify` proves that), so the
+true effect of each clause on each measure is computed, not estimated. What is expected of every scenario:
+
+    false alarms   "load-bearing" or "harmful" said of any effect that is none, or is of the other sign: at most α
+    dead weight    said of any clause that has an effect of the margin or more: at most α
+    coverage       all intervals of an ablation hold the truth at once: at least 1 − α
+
+and of the planted effects, how often they are found. What is drawn is what `bench ablate` would hand in; what is judged
+is judged by its code.
+
+python benchmarks/ablation.py [--ablations 500]     prints the table of docs/statistics.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.calibration import Tally
+from graders import common_checks
+from graders.check import CheckResult, checks_of
+from graders.grade import Grade
+from harness import persona as personas
+from harness.agents._behaviour import Answer, Behaviour
+from harness.clauses import read_persona
+from harness.clauses.parts import parts, without
+from harness.task import Task, load_suite
+from results.ablation import MARGIN, SCORE, effects
+from results.paired import ALPHA
+from results.records import CheckRecord, TrialRecord
+
+SEED = 20251125
+Clauses = Mapping[str, tuple[float, float]]
+"""The chances that a clause is obeyed: if the persona says it, and if it doesn't."""
+
+NOTHING: Clauses = {
+    "constraints/always-implement-idempotent-pipelines": (0.9, 0.9),
+    "constraints/never-lose-data": (0.85, 0.85),
+    "constraints/always-validate-data-quality": (0.95, 0.95),
+    "constraints/plan-for-late-arriving-data": (0.9, 0.9),
+    "constraints/handle-schema-evolution-gracefully": (0.95, 0.95),
+}
+PLANTED: Clauses = {
+    **NOTHING,
+    "constraints/never-lose-data": (0.95, 0.65),
+    "constraints/always-validate-data-quality": (0.8, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    clauses: Clauses
+    attempts: int
+    skill: float = 0.9
+    margin: float = MARGIN
+
+    @property
+    def behaviour(self) -> Behaviour:
+        return Behaviour(
+            skill=self.skill,
+            clauses={
+                name: Answer.model_validate({"with": said, "without": unsaid})
+                for name, (said, unsaid) in self.clauses.items()
+            },
+        )
+
+
+SCENARIOS = (
+    Scenario("nothing matters", NOTHING, 3),
+    Scenario("nothing matters", NOTHING, 10),
+    Scenario("nothing matters", NOTHING, 40),
+    Scenario("one matters, one harms", PLANTED, 3),
+    Scenario("one matters, one harms", PLANTED, 10),
+    Scenario("one matters, one harms", PLANTED, 40),
+    # A reliable model: failures are so rare that most pairs are equal.
+    Scenario("rare failures", {**NOTHING, **{name: (0.99, 0.99) for name in NOTHING}}, 40, skill=1.0),
+    Scenario("an effect of the margin", {"constraints/never-lose-data": (1.0, 0.85)}, 40, skill=1.0, margin=0.0),
+)
+
+
+@cache
+def tasks() -> tuple[Task, ...]:
+    return tuple(load_suite("core"))
+
+
+@cache
+def graded(task: Task, mutant: str) -> TrialRecord:
+    """What the mutant's trial would be; of the reference, if it has no name."""
+    breaks = task.mutants[mutant][0].breaks if mutant else ()
+    results = tuple(
+        CheckResult(one.id, one.dimension, one.clauses, one.weight, one.required, one.id not in breaks)
+        for module in (task.checks, common_checks)
+        for one in checks_of(module)
+    )
+    grade = Grade(task.id, 0, results, (), 0.0)
+    return TrialRecord(
+        task=task.id,
+        attempt=1,
+        seed=0,
+        status="graded",
+        score=grade.score,
+        resolved=grade.resolved,
+        dimensions=grade.dimensions,
+        checks=tuple(CheckRecord(**vars(result)) for result in results),
+    )
+
+
+def trials(behaviour: Behaviour, persona: str, attempts: int, random: np.random.Generator) -> list[TrialRecord]:
+    """What the simulated model would hand in, graded."""
+    found = []
+    for task in tasks():
+        names, chances = _chances(behaviour, task, persona)
+        drawn = random.choice(len(names), size=attempts, p=chances)
+        found += [
+            graded(task, names[place]).model_copy(update={"attempt": attempt})
+            for attempt, place in enumerate(drawn, start=1)
+        ]
+    return found
+
+
+def _chances(behaviour: Behaviour, task: Task, persona: str) -> tuple[list[str], list[float]]:
+    mistakes = behaviour.mistakes(task, persona)
+    return ["", *mistakes], [max(1 - sum(mistakes.values()), 0.0), *mistakes.values()]
+
+
+def expected(behaviour: Behaviour, persona: str) -> dict[str, float]:
+    """The true mean of the score and each dimension, over the tasks that have it."""
+    means: dict[str, list[float]] = {}
+    for task in tasks():
+        names, chances = _chances(behaviour, task, persona)
+        rows = [{SCORE: graded(task, name).score or 0.0, **graded(task, name).dimensions} for name in names]
+        for measure in rows[0]:
+            means.setdefault(measure, []).append(
+                sum(chance * row[measure] for chance, row in zip(chances, rows, strict=True))
+            )
+    return {measure: float(np.mean(values)) for measure, values in means.items()}
+
+
+@dataclass
+class Found:
+    """What came out of the ablations of a scenario. ``planted``: by clause, how often its verdict was right."""
+
+    false_alarms: Tally = field(default_factory=Tally)
+    wrongly_dead: Tally = field(default_factory=Tally)
+    covered: Tally = field(default_factory=Tally)
+    told: dict[str, Tally] = field(default_factory=dict)
+    idle_found: Tally = field(default_factory=Tally)
+
+    @property
+    def fine(self) -> bool:
+        return (
+            self.false_alarms.at_most(ALPHA)
+            and self.wrongly_dead.at_most(ALPHA)
+            and self.covered.at_least(1 - ALPHA)
+        )
+
+
+def left_out() -> dict[str, str]:
+    """The bundled persona without each of its constraints, by the clause's id."""
+    text = personas.load(None).text
+    known = parts(read_persona(personas.load(None)), text, "clause")
+    return {part.id: without(text, part) for part in known if part.id.startswith("constraints/")}
+
+
+def simulate(scenario: Scenario, ablations: int, seed: int = SEED) -> Found:
+    """Ablate the bundled persona's constraints again and again."""
+    random, behaviour = np.random.default_rng(seed), scenario.behaviour
+    whole, texts = personas.load(None).text, left_out()
+    base = expected(behaviour, whole)
+    truth = {
+        name: {measure: base[measure] - value for measure, value in expected(behaviour, text).items()}
+        for name, text in texts.items()
+    }
+    # A scenario without a margin takes the largest true effect for it.
+    margin = scenario.margin or max(abs(value) for values in truth.values() for value in values.values())
+    found = Found(told={name: Tally() for name, values in truth.items() if any(abs(v) > 1e-9 for v in values.values())})
+    for _ in range(ablations):
+        with_it = trials(behaviour, whole, scenario.attempts, random)
+        without_it = {name: trials(behaviour, text, scenario.attempts, random) for name, text in texts.items()}
+        rows = effects(with_it, without_it, margin, ALPHA)
+        alarms, dead, covered = False, False, True
+        for name, shown in rows.items():
+            right = False
+            for effect in shown:
+                true = truth[name][effect.measure]
+                says = {"load-bearing": 1, "harmful": -1}.get(effect.verdict, 0)
+                alarms |= says != 0 and says * true <= 1e-9
+                right |= says * true > 1e-9
+                assert effect.low is not None
+                assert effect.high is not None
+                covered &= effect.low - 1e-9 <= true <= effect.high + 1e-9
+            is_dead = all(effect.verdict == "dead weight" for effect in shown)
+            largest = max(abs(value) for value in truth[name].values())
+            dead |= is_dead and largest >= margin - 1e-9
+            if name in found.told:
+                found.told[name].add(right)
+            else:
+                found.idle_found.add(is_dead)
+        found.false_alarms.add(alarms)
+        found.wrongly_dead.add(dead)
+        found.covered.add(covered)
+    return found
+
+
+def table(ablations: int, scenarios: Sequence[Scenario] = SCENARIOS) -> Iterator[tuple[str, bool]]:
+    yield "| scenario | pairs | false alarms | wrongly dead weight | intervals hold | effects found | idle: dead weight |", True
+    yield f"|:--|{'--:|' * 6}", True
+    for scenario in scenarios:
+        found = simulate(scenario, ablations)
+        told = ", ".join(f"{name.partition('/')[2].split('-')[0]} {tally}" for name, tally in found.told.items()) or "–"
+        cells = (scenario.name, len(tasks()) * scenario.attempts, found.false_alarms, found.wrongly_dead, found.covered)
+        yield f"| {' | '.join(map(str, (*cells, told, found.idle_found)))} |", found.fine
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ablations", type=int, default=500)
+    wrong = 0
+    for line, fine in table(parser.parse_args().ablations):
+        print(line if fine else f"{line}  OUT OF BOUNDS", flush=True)
+        wrong += not fine
+    if wrong:
+        sys.exit(f"{wrong} out of bounds")
+
+
+if __name__ == "__main__":
+    main()
