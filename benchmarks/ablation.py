@@ -85,8 +85,8 @@ SCENARIOS = (
     Scenario("one matters, one harms", PLANTED, 10),
     Scenario("one matters, one harms", PLANTED, 40),
     # A reliable model: failures are so rare that most pairs are equal.
-    Scenario("rare failures", {**NOTHING, **{name: (0.99, 0.99) for name in NOTHING}}, 40, skill=1.0),
-    Scenario("an effect of the margin", {"constraints/never-lose-data": (1.0, 0.85)}, 40, skill=1.0, margin=0.0),
+    Scenario("rare failures", dict.fromkeys(NOTHING, (0.995, 0.995)), 100, skill=1.0),
+    Scenario("an effect of the margin", {"constraints/never-lose-data": (1.0, 0.94)}, 50, skill=1.0, margin=0.0),
 )
 
 
@@ -150,20 +150,26 @@ def expected(behaviour: Behaviour, persona: str) -> dict[str, float]:
 
 @dataclass
 class Found:
-    """What came out of the ablations of a scenario. ``planted``: by clause, how often its verdict was right."""
+    """What came out of the ablations of a scenario.
+
+    ``load_bearing``, ``harmful``, ``idle``: how often clauses that are so got the verdict they must.
+    """
 
     false_alarms: Tally = field(default_factory=Tally)
     wrongly_dead: Tally = field(default_factory=Tally)
     covered: Tally = field(default_factory=Tally)
-    told: dict[str, Tally] = field(default_factory=dict)
-    idle_found: Tally = field(default_factory=Tally)
+    load_bearing: Tally = field(default_factory=Tally)
+    harmful: Tally = field(default_factory=Tally)
+    idle: Tally = field(default_factory=Tally)
+
+    def verdicts(self, effect: float) -> Tally:
+        """Of clauses with such an effect on the score."""
+        return self.load_bearing if effect > 1e-9 else self.harmful if effect < -1e-9 else self.idle
 
     @property
     def fine(self) -> bool:
         return (
-            self.false_alarms.at_most(ALPHA)
-            and self.wrongly_dead.at_most(ALPHA)
-            and self.covered.at_least(1 - ALPHA)
+            self.false_alarms.at_most(ALPHA) and self.wrongly_dead.at_most(ALPHA) and self.covered.at_least(1 - ALPHA)
         )
 
 
@@ -185,7 +191,7 @@ def simulate(scenario: Scenario, ablations: int, seed: int = SEED) -> Found:
     }
     # A scenario without a margin takes the largest true effect for it.
     margin = scenario.margin or max(abs(value) for values in truth.values() for value in values.values())
-    found = Found(told={name: Tally() for name, values in truth.items() if any(abs(v) > 1e-9 for v in values.values())})
+    found = Found()
     for _ in range(ablations):
         with_it = trials(behaviour, whole, scenario.attempts, random)
         without_it = {name: trials(behaviour, text, scenario.attempts, random) for name, text in texts.items()}
@@ -204,10 +210,7 @@ def simulate(scenario: Scenario, ablations: int, seed: int = SEED) -> Found:
             is_dead = all(effect.verdict == "dead weight" for effect in shown)
             largest = max(abs(value) for value in truth[name].values())
             dead |= is_dead and largest >= margin - 1e-9
-            if name in found.told:
-                found.told[name].add(right)
-            else:
-                found.idle_found.add(is_dead)
+            found.verdicts(truth[name][SCORE]).add(right if largest > 1e-9 else is_dead)
         found.false_alarms.add(alarms)
         found.wrongly_dead.add(dead)
         found.covered.add(covered)
@@ -215,13 +218,15 @@ def simulate(scenario: Scenario, ablations: int, seed: int = SEED) -> Found:
 
 
 def table(ablations: int, scenarios: Sequence[Scenario] = SCENARIOS) -> Iterator[tuple[str, bool]]:
-    yield "| scenario | pairs | false alarms | wrongly dead weight | intervals hold | effects found | idle: dead weight |", True
-    yield f"|:--|{'--:|' * 6}", True
+    columns = ("scenario", "pairs", "false alarms", "wrongly dead weight", "intervals hold")
+    verdicts = ("load-bearing found", "harmful found", "dead weight found")
+    yield f"| {' | '.join((*columns, *verdicts))} |", True
+    yield f"|:--|{'--:|' * (len(columns) + len(verdicts) - 1)}", True
     for scenario in scenarios:
         found = simulate(scenario, ablations)
-        told = ", ".join(f"{name.partition('/')[2].split('-')[0]} {tally}" for name, tally in found.told.items()) or "–"
-        cells = (scenario.name, len(tasks()) * scenario.attempts, found.false_alarms, found.wrongly_dead, found.covered)
-        yield f"| {' | '.join(map(str, (*cells, told, found.idle_found)))} |", found.fine
+        cells = [scenario.name, len(tasks()) * scenario.attempts, found.false_alarms, found.wrongly_dead, found.covered]
+        cells += [tally if tally.of else "–" for tally in (found.load_bearing, found.harmful, found.idle)]
+        yield f"| {' | '.join(map(str, cells))} |", found.fine
 
 
 def main() -> None:

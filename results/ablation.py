@@ -26,7 +26,7 @@ import pydantic
 from results.comparable import require_comparable
 from results.errors import RunDirectoryError
 from results.multiplicity import holm
-from results.paired import ALPHA, compare_differences
+from results.paired import ALPHA, bounds, unseen
 from results.power import Design, Noise, minimum_detectable_effect
 from results.records import PersonaRecord, Record, TrialRecord
 from results.run_directory import ABLATION, RunDirectory, write_whole
@@ -265,12 +265,12 @@ def interval(differences: Sequence[float], alpha: float) -> tuple[float, float |
     that do, a few or none may be among the observed. At most q = 1 − α^(1/n) of all are of a kind that n pairs didn't
     show, and they differ by at most 1 (see ``results.paired.compare_scores``).
     """
-    found = compare_differences(differences, alpha)
-    if found.low is None or found.high is None:
-        return found.value, None, None
-    unseen = 1 - alpha ** (1 / found.tasks)
-    seen = found.value * (1 - unseen)
-    return found.value, min(found.low, seen - unseen), max(found.high, seen + unseen)
+    value, count = fmean(differences), len(differences)
+    if count < 2:
+        return value, None, None
+    _, low, high = bounds(differences, alpha)
+    lowest, highest = unseen(value, count, alpha)
+    return value, min(low, lowest), max(high, highest)
 
 
 Values = dict[tuple[str, int], float]
@@ -327,7 +327,7 @@ def pairs_needed(comparisons: int, alpha: float = ALPHA) -> int:
 
 def pairs_for_dead_weight(comparisons: int, margin: float, alpha: float = ALPHA) -> int:
     """So many pairs without any difference rule out one of the margin."""
-    return _fewest(lambda pairs: 1 - (alpha / (2 * comparisons)) ** (1 / pairs) < margin)
+    return _fewest(lambda pairs: unseen(0.0, pairs, alpha / (2 * comparisons))[1] < margin)
 
 
 def _fewest(enough: Callable[[int], bool]) -> int:
