@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 STYLES = {"load-bearing": "bold green", "harmful": "bold red", "dead weight": "yellow", CANT_TELL: "dim"}
-LONGEST_TITLE = 60  # characters of a clause that are shown beside its id
 EFFECTS = ["left", "left", "right", "right", "right", "left", "right", "right", "left"]
 
 
@@ -120,8 +119,8 @@ def about(ablation: Ablation) -> list[str]:
     cost = UNKNOWN if ablation.cost is None else f"${ablation.cost:.2f}"
     return [
         one_line(
-            f"suite {run.suite.name}: {_many(len(run.planned), 'task')} × {_many(run.attempts, 'attempt')}, "
-            f"{_many(ablation.pairs, 'pair')} of trials a {ablation.record.by}; cost {cost}"
+            f"suite {run.suite.name}: {many(len(run.planned), 'task')} × {many(run.attempts, 'attempt')}, "
+            f"{many(ablation.pairs, 'pair')} of trials a {ablation.record.by}; cost {cost}"
         ),
         f"an effect is the whole persona's mean minus that without the {ablation.record.by}: + helps, − harms",
     ]
@@ -212,9 +211,9 @@ def notes(ablation: Ablation) -> list[str]:
     covered = [("whole", ablation.coverage), *((one.part.run, one.coverage) for one in ablation.parts)]
     missing = sum(coverage.missing for _, coverage in covered)
     if missing:
-        found.append(f"{_many(missing, 'trial')} not finished; pairs without both of their trials are left out")
+        found.append(f"{many(missing, 'trial')} not finished; pairs without both of their trials are left out")
     found += [
-        f"{name}: {coverage.invalid} of {_many(coverage.planned, 'trial')} invalid (the world failed) and left out"
+        f"{name}: {coverage.invalid} of {many(coverage.planned, 'trial')} invalid (the world failed) and left out"
         for name, coverage in covered
         if coverage.invalid
     ]
@@ -225,5 +224,5 @@ def notes(ablation: Ablation) -> list[str]:
     return found
 
 
-def _many(number: int, noun: str) -> str:
+def many(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

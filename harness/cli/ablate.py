@@ -208,13 +208,14 @@ def _trial_cost(asked: float | None, pilot: Pilot | None, *, needs_model: bool) 
 
 def _told(name: str, prospect: Prospect) -> list[str]:
     """What is said before anything is paid for."""
+    from results.ablation_rendering import many
     from results.text import one_line
 
     by, cost = prospect.by, prospect.cost
     detects = prospect.detects
     lines = [
-        f"{name}, whole and without each of {prospect.parts} {by}s: {prospect.tasks} tasks × {prospect.attempts} "
-        f"attempts, {prospect.trials:,} trials",
+        f"{name}, whole and without {f'each of {prospect.parts} {by}s' if prospect.parts > 1 else f'one {by}'}: "
+        f"{many(prospect.tasks, 'task')} × {many(prospect.attempts, 'attempt')}, {many(prospect.trials, 'trial')}",
         "cost: unknown (a pilot tells: --pilot RUN; or say it: --trial-cost DOLLARS)"
         if cost is None
         else f"cost: about ${cost:,.2f} (${prospect.trial_cost:,.2f} a trial)",
