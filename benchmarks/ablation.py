@@ -35,12 +35,21 @@ from harness import persona as personas
 from harness.agents._behaviour import Answer, Behaviour
 from harness.clauses import read_persona
 from harness.clauses.parts import parts, without
-from harness.task import Task, load_suite
+from harness.task import Task, load_suite, select
 from results.ablation import MARGIN, SCORE, effects
 from results.paired import ALPHA
 from results.records import CheckRecord, TrialRecord
 
 SEED = 20251125
+# Named, so that the table in the docs stays what it is when the suite grows.
+TASKS = (
+    "airflow/daily-orders-load",
+    "airflow/upgrade-to-3",
+    "dbt/incremental-late-orders",
+    "dbt/snapshot-scd2",
+    "quality/quarantine",
+    "sql/scd2-users",
+)
 Clauses = Mapping[str, tuple[float, float]]
 """The chances that a clause is obeyed: if the persona says it, and if it doesn't."""
 
@@ -92,7 +101,7 @@ SCENARIOS = (
 
 @cache
 def tasks() -> tuple[Task, ...]:
-    return tuple(load_suite("core"))
+    return tuple(select(load_suite("core"), TASKS))
 
 
 @cache

@@ -226,10 +226,10 @@ def _told(name: str, prospect: Prospect) -> list[str]:
     ]
     evidence, idle = prospect.attempts_for_evidence, prospect.attempts_for_dead_weight
     if prospect.attempts < evidence:
-        lines.append(f"too few: nothing can be shown with less than {evidence} attempts a task")
+        lines.append(f"too few: nothing can be shown with fewer than {evidence} attempts a task")
     if prospect.attempts < idle:
         lines.append(
-            f"no {by} can be shown to be dead weight (no effect of {prospect.margin:g}) with less than {idle} attempts"
+            f"no {by} can be shown to be dead weight (no effect of {prospect.margin:g} or more) with fewer than {idle}"
         )
     return [one_line(line) for line in lines]
 

@@ -97,7 +97,7 @@ def test_nothing_begins_unless_the_user_agrees(
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     assert cli.execute(["ablate", *ARGUMENTS]) == code
     shown = capsys.readouterr()
-    assert "nothing can be shown with less than 9 attempts a task" in shown.err
+    assert "nothing can be shown with fewer than 9 attempts a task" in shown.err
     assert "dead weight" in shown.err
     assert "begin? [y/N]" in shown.err
     assert said in shown.err
