@@ -52,7 +52,7 @@ def choose(model: str, agent: str | None, parameters: ModelParameters) -> Chosen
     if baseline:
         if agent:
             raise UsageError(f"{model} is a baseline and needs no agent", "leave out --agent")
-        return Chosen(baseline, None, model, parameters)
+        return Chosen(baseline, None, baseline.name, parameters)
     driver = agents.create(agent or DEFAULT_AGENT)
     if not driver.needs_model:
         raise UsageError(f"the agent {agent!r} drives no model", "agents for models: oneshot, tools")
@@ -85,7 +85,7 @@ def new_record(
 ) -> records.RunRecord:
     """The lock of a new run."""
     now = datetime.now(UTC)
-    slug = re.sub(r"[^a-z0-9.]+", "-", chosen.model_name.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9.]+", "-", chosen.model_name.lower())[:60].strip("-")
     digests = {task.id: records.TaskRecord(digest=task.digest, grader_digest=task.grader_digest) for task in tasks}
     suite = Submission({task_id: str(digest).encode() for task_id, digest in digests.items()})
     return records.RunRecord(

@@ -23,6 +23,7 @@ from results.paired import ALPHA, Difference, Verdict, bootstrap, compare_differ
 from results.power import detectable_loss
 from results.records import RunRecord, TrialRecord
 from results.run_directory import RunDirectory
+from results.scorecard import Scorecard, scorecard
 from results.sign_flip import PValues, least_p, mcnemar
 from results.statistics import Coverage, Scores
 
@@ -81,6 +82,7 @@ class Comparison:
     resolved: Row
     dimensions: tuple[Row, ...]
     clauses: tuple[Row, ...]
+    scorecards: tuple[Scorecard, Scorecard]
     turned: PValues
     flips: tuple[Flip, ...]
     expenses: tuple[Expense, ...]
@@ -92,6 +94,11 @@ class Comparison:
     def gate(self) -> tuple[Row, ...]:
         """The rows that decide."""
         return self.score, self.resolved, *self.dimensions
+
+    @property
+    def of_personas(self) -> bool:
+        """Whether it compares two personas."""
+        return self.baseline.record.persona.digest != self.candidate.record.persona.digest
 
     @property
     def simulated(self) -> bool:
@@ -144,6 +151,7 @@ def compare(
         resolved=gate[RESOLVED],
         dimensions=tuple(row for name, row in gate.items() if name not in {SCORE, RESOLVED}),
         clauses=tuple(_rows(measured[0].clauses, measured[1].clauses, margin, alpha).values()),
+        scorecards=(scorecard(baseline, before), scorecard(candidate, after)),
         turned=mcnemar(sum(turn < -1e-9 for turn in turns), sum(turn > 1e-9 for turn in turns)),
         flips=tuple(flips((baseline, before), (candidate, after))),
         expenses=expenses(before, after, alpha),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from results.comparison import SCORES_SHARE, Comparison, Row
 from results.expenses import Expense
 from results.flips import Flip, Side
 from results.rendering import NOTHING, UNKNOWN, duration, escaped, markdown_table
+from results.scorecard_rendering import obeyed, row_object
 from results.sign_flip import least_p
 from results.submission_diff import submission_diff
 from results.text import one_line, printable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 EVIDENCE = 300  # characters of a failing check that are shown
 DIFF_LINES = 200  # lines of a diff in Markdown; the whole is on the terminal
 STYLES = {"regressed": "bold red", "underpowered": "yellow", "not regressed": "green"}
+CLAUSES = "clauses: trials that obeyed them, with the interval at 95 % (inform, don't decide)"
 SIDES = ["left", "right", "right", "right", "right", "left"]
 
 
@@ -34,8 +37,8 @@ def for_terminal(comparison: Comparison, *, clauses: bool = False, diffs: bool =
     parts: list[RenderableType] = [Text(headline(comparison), style=STYLES[comparison.verdict])]
     parts += [Text(f"  {line}") for line in about(comparison)]
     parts.append(_table(comparison, comparison.gate))
-    if clauses and comparison.clauses:
-        parts += [Text("clauses (inform, don't decide)"), _table(comparison, comparison.clauses)]
+    if shows_clauses(comparison, clauses):
+        parts += [Text(CLAUSES), _table(comparison, comparison.clauses, partial(clause_cells, comparison))]
     for flip in comparison.flips:
         parts.append(Text(flip_line(flip), style="red" if flip.kind == "newly failing" else "green"))
         parts += [Text(f"  {line}") for line in _flip_details(flip)]
@@ -48,7 +51,9 @@ def for_terminal(comparison: Comparison, *, clauses: bool = False, diffs: bool =
     return Group(*parts)
 
 
-def _table(comparison: Comparison, rows: tuple[Row, ...]) -> RenderableType:
+def _table(
+    comparison: Comparison, rows: tuple[Row, ...], cells: Callable[[Row], list[str]] | None = None
+) -> RenderableType:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -57,8 +62,8 @@ def _table(comparison: Comparison, rows: tuple[Row, ...]) -> RenderableType:
     for heading, side in zip(_headings(comparison), SIDES, strict=True):
         table.add_column(heading, justify="left" if side == "left" else "right")
     for row in rows:
-        *cells, verdict = cells_of(row)
-        table.add_row(*map(Text, cells), Text(verdict, style=STYLES[row.verdict]))
+        *shown, verdict = (cells or cells_of)(row)
+        table.add_row(*map(Text, shown), Text(verdict, style=STYLES[row.verdict]))
     return table
 
 
@@ -66,9 +71,10 @@ def as_markdown(comparison: Comparison, *, clauses: bool = False, diffs: bool = 
     """For a comment on a pull request; evidence and diffs are folded."""
     parts = [f"## {escaped(headline(comparison))}\n", *(f"{escaped(line)}  " for line in about(comparison)), ""]
     parts.append(markdown_table(_headings(comparison), SIDES, [cells_of(row) for row in comparison.gate]))
-    if clauses and comparison.clauses:
-        parts.append("Clauses (inform, don't decide):\n")
-        parts.append(markdown_table(_headings(comparison), SIDES, [cells_of(row) for row in comparison.clauses]))
+    if shows_clauses(comparison, clauses):
+        parts.append(f"{CLAUSES}:\n")
+        cells = [clause_cells(comparison, row) for row in comparison.clauses]
+        parts.append(markdown_table(_headings(comparison), SIDES, cells))
     for flip in comparison.flips:
         parts.append("".join(_markdown_flip(flip, diffs)))
     parts += [f"- {escaped(expense_line(expense))}" for expense in comparison.expenses]
@@ -115,7 +121,7 @@ def as_json(comparison: Comparison, *, fail_on: str, failed: bool, diffs: bool =
             "resolved": _row_object(comparison.resolved, alpha),
             "mcnemar": asdict(comparison.turned),
             "dimensions": [_row_object(row, alpha) for row in comparison.dimensions],
-            "clauses": [_row_object(row, alpha) for row in comparison.clauses],
+            "clauses": [_clause_object(comparison, row) for row in comparison.clauses],
             "flips": [_flip_object(flip, diffs) for flip in comparison.flips],
             "expenses": [asdict(expense) for expense in comparison.expenses],
             "coverage": {
@@ -146,6 +152,12 @@ def _row_object(row: Row, alpha: float) -> dict[str, Any]:
         "p_unadjusted": asdict(difference.p),
         "detectable": row.detectable,
     }
+
+
+def _clause_object(comparison: Comparison, row: Row) -> dict[str, Any]:
+    sides = zip(("baseline", "candidate"), comparison.scorecards, strict=True)
+    obeyed = {label: row_object(found) for label, card in sides if (found := card.row(row.name))}
+    return {**_row_object(row, comparison.alpha), "obeyed": obeyed}
 
 
 def _flip_object(flip: Flip, diffs: bool) -> dict[str, Any]:
@@ -237,6 +249,17 @@ def cells_of(row: Row) -> list[str]:
         _p(row.p),
         row.verdict,
     ]
+
+
+def shows_clauses(comparison: Comparison, asked: bool) -> bool:
+    """Clauses are shown if they are asked for, and where two personas are compared."""
+    return bool(comparison.clauses) and (asked or comparison.of_personas)
+
+
+def clause_cells(comparison: Comparison, row: Row) -> list[str]:
+    """The same with how often each run obeyed the clause, with intervals."""
+    name, _, _, *rest = cells_of(row)
+    return [name, *(obeyed(card.row(row.name)) for card in comparison.scorecards), *rest]
 
 
 def _signed(row: Row) -> str:

@@ -32,16 +32,17 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Measured:
-    """The score, resolved, a dimension or a clause of one run."""
+    """The score, resolved, a dimension or a clause of one run. ``is_rate``: of outcomes that are 0 or 1."""
 
     result: Result
     name: str
     scores: Scores
+    is_rate: bool = False
 
     @property
     def estimate(self) -> Estimate:
         """The mean with its interval at 95 %, tasks as the unit."""
-        found = rate(self.scores) if self.name == RESOLVED else mean(self.scores)
+        found = rate(self.scores) if self.is_rate else mean(self.scores)
         assert found is not None, f"nothing was measured for {self.name}"
         return found
 
@@ -99,7 +100,7 @@ class Result:
 
     @property
     def resolved(self) -> Measured:
-        return Measured(self, RESOLVED, self._measures.resolved)
+        return Measured(self, RESOLVED, self._measures.resolved, is_rate=True)
 
     def dimension(self, name: str) -> Measured:
         """
@@ -109,13 +110,13 @@ class Result:
         return self._named(name, self._measures.dimensions, "dimension")
 
     def clause(self, name: str) -> Measured:
-        """A clause of the persona by its id; errors as ``dimension``."""
+        """How often a clause of the persona was obeyed, by the id that checks name; errors as ``dimension``."""
         return self._named(name, self._measures.clauses, "clause")
 
     def _named(self, name: str, measured: Mapping[str, Scores], kind: str) -> Measured:
         if name not in measured:
             raise RunDirectoryError(f"no {kind} {name!r} was graded", f"graded: {', '.join(measured) or 'none'}")
-        return Measured(self, name, measured[name])
+        return Measured(self, name, measured[name], is_rate=kind == "clause")
 
     def not_worse_than(self, baseline: Result, margin: float = MARGIN, fail_on: FailOn = "regression") -> Judgement:
         """The gate in all: the score, resolved and every dimension, as ``bench compare`` decides."""

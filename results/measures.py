@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from results.records import TrialRecord
+from results.records import CheckRecord, TrialRecord
 from results.statistics import Scores
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Scores by task of everything that a trial is measured by."""
+    """Scores by task of everything that a trial is measured by. Of a clause: 1 if the trial obeyed it, or 0."""
 
     score: Scores
     resolved: Scores
@@ -53,13 +53,13 @@ def _sorted(measured: Mapping[str, Scores]) -> dict[str, Scores]:
 
 
 def _clauses(trial: TrialRecord) -> dict[str, float]:
-    """Of each clause the share of the weight of its checks that passed."""
-    weights: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    return {clause: float(all(check.passed for check in checks)) for clause, checks in checks_of_clauses(trial).items()}
+
+
+def checks_of_clauses(trial: TrialRecord) -> dict[str, list[CheckRecord]]:
+    """Of each clause the checks that name it and count. A trial obeys a clause if all of these passed."""
+    found: dict[str, list[CheckRecord]] = defaultdict(list)
     for check in trial.checks:
-        for clause in check.clauses:
-            weights[clause].append((check.weight, check.weight * check.passed))
-    return {clause: _share(pairs) for clause, pairs in weights.items() if any(weight for weight, _ in pairs)}
-
-
-def _share(pairs: Sequence[tuple[float, float]]) -> float:
-    return min(sum(passed for _, passed in pairs) / sum(weight for weight, _ in pairs), 1.0)
+        for clause in check.clauses if check.weight else ():
+            found[clause].append(check)
+    return found

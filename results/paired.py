@@ -85,14 +85,24 @@ def compare_differences(by_task: Sequence[float], alpha: float = ALPHA) -> Diffe
     value, count, p = fmean(by_task), len(by_task), sign_flip(by_task)
     if count < 2:
         return Difference(value, None, None, None, count, p)
-    error = stdev(by_task) / sqrt(count)
-    if error < 1e-12:
-        others = 1 - alpha ** (1 / count)
-        low, high = value * (1 - others) - others, value * (1 - others) + others
-    else:
-        reach = float(stdtrit(count - 1, 1 - alpha)) * error
-        low, high = max(value - reach, -1.0), min(value + reach, 1.0)
+    error, low, high = bounds(by_task, alpha)
     return Difference(value, error, low, high, count, p)
+
+
+def bounds(differences: Sequence[float], alpha: float = ALPHA) -> tuple[float, float, float]:
+    """Standard error and bounds of the mean of two differences or more, see ``compare_scores``."""
+    value, count = fmean(differences), len(differences)
+    error = stdev(differences) / sqrt(count)
+    if error < 1e-12:
+        return error, *unseen(value, count, alpha)
+    reach = float(stdtrit(count - 1, 1 - alpha)) * error
+    return error, max(value - reach, -1.0), min(value + reach, 1.0)
+
+
+def unseen(value: float, count: int, alpha: float) -> tuple[float, float]:
+    """Bounds of a mean that is ``value`` in ``count`` differences, if there are others of which none was seen."""
+    others = 1 - alpha ** (1 / count)
+    return value * (1 - others) - others, value * (1 - others) + others
 
 
 def bootstrap(by_task: Sequence[float], alpha: float = ALPHA, resamples: int = RESAMPLES) -> tuple[float, float] | None:

@@ -22,6 +22,7 @@ from results.errors import RunDirectoryError, RunWriteError
 from results.records import FORMAT, RunRecord, TaskRecord, TrialRecord, slug
 
 __all__ = [
+    "ABLATION",
     "Journal",
     "RunDirectory",
     "RunDirectoryError",
@@ -32,6 +33,10 @@ __all__ = [
     "whole_folder",
     "write_whole",
 ]
+
+
+# What an ablation directory holds beside its runs (see results/ablation.py).
+ABLATION = "ablation.json"
 
 
 @dataclass(frozen=True)
@@ -278,13 +283,18 @@ class RunWriter:
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """The run directories at or below a folder, sorted. What lies inside of one is not searched."""
+    """The run directories at or below a folder, sorted. What lies inside of one is not searched.
+
+    Nor are ablations below the folder: their runs are of personas that nobody uses.
+    """
     if (folder / "run.json").is_file():
         return [folder]
     found = []
     for parent, folders, files in os.walk(folder):
         if "run.json" in files:
             found.append(Path(parent))
+            folders.clear()
+        if ABLATION in files and Path(parent) != folder:
             folders.clear()
         folders[:] = [name for name in folders if not name.startswith(".")]
     return sorted(found)

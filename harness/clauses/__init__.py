@@ -7,6 +7,7 @@
 ``lint`` says what is wrong with it, ``differences`` what changed between two, ``coverage`` which check tests what.
 """
 
+from harness.clauses.own_words import own_clauses
 from harness.clauses.reading import Clause, Identity, Reading, SectionOfPersona, read_persona
 from harness.clauses.vocabulary import Canonical, resolve, vocabulary
 
@@ -16,6 +17,7 @@ __all__ = [
     "Identity",
     "Reading",
     "SectionOfPersona",
+    "own_clauses",
     "read_persona",
     "resolve",
     "vocabulary",

@@ -30,7 +30,7 @@ from harness.errors import EXIT_FINE, EXIT_GATE_FAILED
     help="A loss below this is accepted.",
 )
 @click.option("--alpha", type=click.FloatRange(0.001, 0.2), default=0.05, show_default=True, help="False-alarm rate.")
-@click.option("--clauses", is_flag=True, help="Also show each clause of the persona.")
+@click.option("--clauses", is_flag=True, help="Show each clause, also if the personas are the same.")
 @click.option("--diffs", is_flag=True, help="Show how the two submissions of each turned task differ.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML to this file.")
 @click.option("--markdown", "form", flag_value="markdown", type=str, help="GitHub-flavoured Markdown.")

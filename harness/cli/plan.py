@@ -62,7 +62,7 @@ def command(
 
     if detect is None and attempts is None:
         raise UsageError("what is to be planned?", "bench plan --detect 0.05, or --attempts 5, or both")
-    known = _pilot(pilot) if pilot else None
+    known = read_pilot(pilot) if pilot else None
     if tasks is None:
         tasks = known.tasks if known else _tasks_of(suite)
     cost = Decimal(str(trial_cost)) if trial_cost is not None else (known.cost if known else None)
@@ -80,7 +80,11 @@ def command(
         show(_shown(plan))
 
 
-def _pilot(path: Path) -> Pilot:
+def read_pilot(path: Path) -> Pilot:
+    """
+    Raises:
+        RunDirectoryError, UsageError: no run, or too few trials.
+    """
     from results.planning import Pilot
     from results.run_directory import RunDirectory
 

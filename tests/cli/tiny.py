@@ -53,11 +53,11 @@ def greeted(lab, world):
 def the_right_one_is_greeted(greeted, world):
     assert world.who in greeted
 
-@check("correctness")
+@check("correctness", clauses=["constraints/never-lose-data"])
 def the_greeting_is_hello(greeted):
     assert "Hello" in greeted, greeted
 
-@check("quality")
+@check("quality", clauses=["constraints/always-validate-data-quality"])
 def there_is_one_line(greeted):
     assert len(greeted.splitlines()) == 1
 
@@ -65,7 +65,7 @@ def there_is_one_line(greeted):
 def the_line_ends_well(greeted):
     assert greeted.endswith("!\\n")
 
-@check("idempotency")
+@check("idempotency", clauses=["constraints/always-implement-idempotent-pipelines"])
 def greeting_again_says_the_same(lab, world):
     lab.fresh()
     furnish(world, lab)

@@ -1,0 +1,52 @@
+"""Show which clauses of the persona a run obeyed, in how many trials, and which trials didn't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from results.scorecard import Scorecard
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--markdown", "form", flag_value="markdown", type=str, help="GitHub-flavoured Markdown.")
+@click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
+def command(runs: tuple[Path, ...], form: str | None) -> None:
+    """Show by clause of the persona in how many trials of each RUN it was obeyed; several runs stand side by side.
+
+    A trial obeys a clause if every check that names it passed. Clauses that no check of the run's tasks names are
+    not shown: `bench persona coverage` lists them.
+    """
+    from results import scorecard_rendering as rendering
+    from results.run_directory import RunDirectory
+    from results.scorecard import scorecard
+
+    cards = [scorecard(RunDirectory.open(path)) for path in runs]
+    says = [_said(card) for card in cards]
+    if form == "json":
+        click.echo(rendering.as_json(cards, says))
+    elif form == "markdown":
+        click.echo(rendering.as_markdown(cards, says), nl=False)
+    else:
+        from harness.cli._show import show
+
+        show(rendering.for_terminal(cards, says))
+
+
+def _said(card: Scorecard) -> dict[str, str]:
+    """What the run's persona says, in its own words, of each clause that it says."""
+    from harness.clauses import own_clauses, read_persona
+    from harness.persona import Persona
+
+    record = card.directory.record.persona
+    reading = read_persona(Persona(record.name, record.text))
+    own = {row.clause: own_clauses(reading, row.clause) for row in card.rows}
+    return {
+        name: f"line {clauses[0].lines[0]}: {clauses[0].text}{f' (and {len(clauses) - 1} more)' * (len(clauses) > 1)}"
+        for name, clauses in own.items()
+        if clauses
+    }
