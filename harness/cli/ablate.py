@@ -229,7 +229,7 @@ def _told(name: str, prospect: Prospect) -> list[str]:
         lines.append(f"too few: nothing can be shown with fewer than {evidence} attempts a task")
     if prospect.attempts < idle:
         lines.append(
-            f"no {by} can be shown to be dead weight (no effect of {prospect.margin:g} or more) with fewer than {idle}"
+            f"no {by} can be shown to be dead weight (within ±{prospect.margin:g}) with fewer than {idle} attempts a task"
         )
     return [one_line(line) for line in lines]
 
