@@ -229,7 +229,8 @@ def _told(name: str, prospect: Prospect) -> list[str]:
         lines.append(f"too few: nothing can be shown with fewer than {evidence} attempts a task")
     if prospect.attempts < idle:
         lines.append(
-            f"no {by} can be shown to be dead weight (within ±{prospect.margin:g}) with fewer than {idle} attempts a task"
+            f"no {by} can be shown to be dead weight (within ±{prospect.margin:g}) with fewer than {idle} attempts "
+            "a task"
         )
     return [one_line(line) for line in lines]
 
