@@ -118,7 +118,7 @@ def test_words_to_who_reads_the_tables_stay_words(folder: Path, form: list[str])
     if form != ["--json"]:
         assert not any(line.startswith("| #1 | best") for line in out.splitlines())
     if form == ["--markdown"]:
-        assert "<script>" not in out
+        assert "<script>" not in out.replace("\\<", "")
         assert "![x](" not in out
 
 
