@@ -169,6 +169,17 @@ def test_a_folder_is_parsed(airflow: Airflow) -> None:
     assert parsed.dags["stubborn"].runs == ()
 
 
+def test_command_lines_are_read_as_airflow_reads_them(airflow: Airflow) -> None:
+    trigger = ["dags", "trigger", "orders", "--logical-date", "2026-01-01T02:00:00+00:00"]
+    assert airflow.understand(trigger).dag_id == "orders"
+    assert airflow.understand(trigger).problem == ""
+    backfill = ["backfill", "create", "--dag-id", "orders", "--from-date", "2026-01-01", "--to-date", "2026-01-03"]
+    assert (airflow.understand(backfill).dag_id, airflow.understand(backfill).problem) == ("orders", "")
+    # Of Airflow 2.
+    assert airflow.understand(["dags", "backfill", "orders", "--start-date", "2026-01-01"]).problem
+    assert "--exec-date" in airflow.understand(["dags", "trigger", "orders", "--exec-date", "2026-01-01"]).problem
+
+
 def test_files_that_cant_be_imported_are_told_and_hide_nobody(airflow: Airflow, lab: Lab) -> None:
     lab.box.put("work", {f"dags/{name}": text.encode() for name, text in WRONG.items()})
     parsed = airflow.parse()
