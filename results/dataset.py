@@ -120,7 +120,10 @@ def write_dataset(folder: Path, runs: Sequence[RunDirectory], tasks: Sequence[Ta
                 known.setdefault((row.suite, row.task, row.task_digest), row)
         write_task_rows(draft / "tasks" / "0.parquet", known.values())
         pq.write_table(runs_table(run.record for run in runs), draft / "runs" / "0.parquet")
-        title = f"Runs of bench: {', '.join(sorted({run.record.suite.name for run in runs}))}"
+        if not runs:
+            pq.write_table(trials_table([], dimensions), draft / "trials" / "0.parquet")
+            pq.write_table(checks_table([]), draft / "checks" / "0.parquet")
+        title = f"Runs of bench: {', '.join(sorted({row.suite for row in known.values()}))}"
         write_whole(draft / "README.md", card(title, TABLES).encode())
 
 
@@ -184,7 +187,7 @@ def tally_dataset(dataset: Path) -> Tallies:
 
 def _batches(files: Iterable[Path], columns: list[str]) -> Iterator[pa.RecordBatch]:
     for path in files:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=["run", "task"]) as file:
             yield from file.iter_batches(BATCH, columns=columns)
 
 

@@ -104,7 +104,8 @@ def _cells(batch: pa.RecordBatch, dimensions: Sequence[str]) -> Iterator[pa.Tabl
     by_name = dict(zip(names, (grouped.column(f"{one}_{how}") for one, how in aggregations), strict=True))
     # A count of money keeps its exactness, whatever is added to it.
     by_name["cost"] = pc.cast(by_name["cost"], pa.decimal128(38, 12))
-    yield pa.table({"run": grouped.column("run"), "task": grouped.column("task"), **_without_nulls(by_name)})
+    keys = {name: pc.cast(grouped.column(name), pa.string()) for name in ("run", "task")}
+    yield pa.table({**keys, **_without_nulls(by_name)})
 
 
 def _without_nulls(columns: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
