@@ -81,7 +81,7 @@ def _calling(steps: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _add_result(steps: list[dict[str, Any]], event: Any) -> None:
     called = str(event.get("id", ""))
-    result = {"content": text_of(event)}
+    result: dict[str, Any] = {"content": text_of(event)}
     if event.get("failed"):
         result |= {"extra": {"failed": True}}
     for step in reversed(steps):
