@@ -125,7 +125,7 @@ def main() -> int:
     most = parser.parse_args().trials
     print("| trials | leaderboard | `--by technology` | peak memory |\n|--:|--:|--:|--:|")
     seconds, size = 0.0, 0
-    for trials in sorted({most // 100, most // 10, most // 2, most}):
+    for trials in sorted({most // 100, most // 10, most}):
         with tempfile.TemporaryDirectory() as folder:
             store = Path(folder, "store")
             make_store(store, trials)
