@@ -19,11 +19,13 @@ UNKNOWN = "unknown"
 NOTHING = "–"
 HEADINGS = {
     "#": "right",
+    "rank": "left",
     "model": "left",
     "agent": "left",
     "persona": "left",
     "score": "left",
     "resolved": "left",
+    "pass^k": "left",
     "coverage": "right",
     "cost": "right",
     "tokens in/out": "right",
@@ -31,6 +33,7 @@ HEADINGS = {
 }
 STACKED_HEADINGS = {
     "#": "right",
+    "rank": "left",
     "configuration": "left",
     "score": "left",
     "resolved": "left",
@@ -42,12 +45,14 @@ STACKED_HEADINGS = {
 
 
 def as_json(boards: Sequence[Leaderboard]) -> str:
-    """``{"tables": [{suite, tasks, simulated, rows: […]}]}``; costs are decimal strings, unknown is null."""
+    """``{"tables": [{suite, tasks, simulated, by, part, rows: […]}]}``; costs are decimal strings, unknown is null."""
     tables = [
         {
             "suite": board.suite,
             "tasks": board.tasks,
             "simulated": board.simulated,
+            "by": board.by,
+            "part": board.part,
             "rows": [_nested(row, board.dimensions) for row in board.rows()],
         }
         for board in boards
@@ -74,6 +79,8 @@ def as_csv(boards: Sequence[Leaderboard]) -> str:
         frame.columns = frame.columns.map(one_line)
         frame.insert(0, "suite", one_line(board.suite))
         frame.insert(1, "tasks", len(board.tasks))
+        if board.by:
+            frame.insert(2, board.by, one_line(board.part or ""))
         blocks.append(frame.to_csv(index=False))
     return "\n".join(blocks)
 
@@ -84,12 +91,12 @@ def as_markdown(boards: Sequence[Leaderboard]) -> str:
     for board in boards:
         rows = board.rows()
         parts.append(f"## {escaped(board.title)}\n")
-        results = [_cells(number, row) for number, row in enumerate(rows, start=1)]
+        results = [cells(number, row) for number, row in enumerate(rows, start=1)]
         parts.append(markdown_table(list(HEADINGS), list(HEADINGS.values()), results))
         if board.dimensions:
             header = ["dimension", *(f"#{number}" for number in range(1, len(rows) + 1))]
-            cells = [[name, *(_number(row[f"dimension.{name}"]) for row in rows)] for name in board.dimensions]
-            parts.append(markdown_table(header, ["left", *["right"] * len(rows)], cells))
+            lines = [[name, *(_number(row[f"dimension.{name}"]) for row in rows)] for name in board.dimensions]
+            parts.append(markdown_table(header, ["left", *["right"] * len(rows)], lines))
         parts += [f"{escaped(note)}\n" for note in notes(rows)]
     return "\n".join(parts)
 
@@ -139,28 +146,30 @@ def _board_for_terminal(board: Leaderboard) -> list[RenderableType]:
         for number in range(1, len(rows) + 1):
             dimensions.add_column(f"#{number}", justify="right", no_wrap=True)
         for name in board.dimensions:
-            cells = [_number(row[f"dimension.{name}"]) for row in rows]
-            dimensions.add_row(Text(one_line(name)), *(Text(cell) for cell in cells))
+            values = [_number(row[f"dimension.{name}"]) for row in rows]
+            dimensions.add_row(Text(one_line(name)), *(Text(value) for value in values))
         parts.append(dimensions)
     parts += [Text(note, style="dim") for note in notes(rows)]
     return [*parts, Text("")]
 
 
-def _cells(number: int, row: Row) -> list[str]:
+def cells(number: int, row: Row) -> list[str]:
     """A row of the table of results, in the order of ``HEADINGS``, each cell one line free of terminal commands."""
-    cells = [
+    shown = [
         f"#{number}",
+        _rank(row),
         f"{_model(row)} {row['parameters']}",
         row["agent"],
         _persona(row),
         f"{_number(row['score'])} {_bracketed(_interval(row, 'score'))}",
         f"{_percent(row['resolved'])} {_bracketed(_interval(row, 'resolved'))}",
+        _hat(row),
         f"{row['graded']}/{row['planned']}{_partial(row)}",
         _money(row["cost"]),
         f"{_count(_all_input(row))}/{_count(row['output_tokens'])}",
         duration(row["working_seconds"]),
     ]
-    return [one_line(cell) for cell in cells]
+    return [one_line(cell) for cell in shown]
 
 
 def _stacked_cells(number: int, row: Row, personas_differ: bool) -> list[str]:
@@ -168,6 +177,7 @@ def _stacked_cells(number: int, row: Row, personas_differ: bool) -> list[str]:
     persona = _persona(row) if personas_differ else row["persona"]
     cells = [
         [f"#{number}"],
+        [_rank(row)],
         [_model(row), f"{row['agent']} · {persona}", row["parameters"]],
         [_number(row["score"]), _interval(row, "score")],
         [_percent(row["resolved"]), _interval(row, "resolved")],
@@ -193,7 +203,7 @@ def _partial(row: Row) -> str:
 
 
 def notes(rows: list[Row]) -> list[str]:
-    """What a reader must know before believing the numbers."""
+    """What a reader must know before believing the numbers, and what follows from several rows."""
     found = []
     for number, row in enumerate(rows, start=1):
         if row["state"] == "partial":
@@ -207,7 +217,27 @@ def notes(rows: list[Row]) -> list[str]:
         if row["k"] is not None:
             k, at, hat = row["k"], 100 * row["pass_at_k"], 100 * row["pass_hat_k"]
             found.append(f"#{number}: pass@{k} {at:.0f}% (any of {k} attempts), pass^{k} {hat:.0f}% (all of them)")
+        if row["lift"] is not None:
+            found.append(f"#{number}: the persona adds {_lift(row)} to the score of the same model without one")
+    if any(row["tied"] for row in rows):
+        found.append("rows of one rank (=) are not told apart by their tasks, whatever the order")
+    front = [f"#{number}" for number, row in enumerate(rows, start=1) if row["front"]]
+    if len(rows) > 1 and front:
+        found.append(f"no other row scores as much for less money a trial: {', '.join(front)}")
     return found
+
+
+def _lift(row: Row) -> str:
+    interval = "" if row["lift_low"] is None else f" ({row['lift_low']:+.2f} to {row['lift_high']:+.2f})"
+    return f"{row['lift']:+.2f}{interval}, p {row['lift_p']:.3f},"
+
+
+def _rank(row: Row) -> str:
+    return NOTHING if row["rank"] is None else f"{row['rank']}{'=' if row['tied'] else ''}"
+
+
+def _hat(row: Row) -> str:
+    return NOTHING if row["k"] is None else f"{_percent(row['pass_hat_k'])} (k = {row['k']})"
 
 
 def _trials(number: int) -> str:

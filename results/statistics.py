@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, sqrt
-from statistics import fmean
+from math import comb, fsum, sqrt
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 Scores = Mapping[str, Sequence[float]]
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,19 @@ def mean(scores: Scores, confidence: float = 0.95) -> Estimate | None:
 
     ``None`` if there is no score at all.
     """
-    clusters = [values for values in scores.values() if values]
-    n, count = sum(map(len, clusters)), len(clusters)
-    if n == 0:
+    return mean_of_sums(*_counted(scores), confidence)
+
+
+def mean_of_sums(counts: FloatArray, sums: FloatArray, confidence: float = 0.95) -> Estimate | None:
+    """``mean`` from each task's number of scores and their sum, which is all it depends on."""
+    counts, sums = counts[counts > 0], sums[counts > 0]
+    n, count = float(counts.sum()), len(counts)
+    if count == 0:
         return None
-    value = fmean(score for values in clusters for score in values)
+    value = float(sums.sum()) / n
     if count < 2:
         return Estimate(value, None, None, None, count)
-    squares = sum(sum(score - value for score in values) ** 2 for values in clusters)
-    error = sqrt(squares * count / (count - 1)) / n
+    error = sqrt(float(((sums - counts * value) ** 2).sum()) * count / (count - 1)) / n
     if error < 1e-12:
         low, high = wilson(value * count, count, confidence)
     else:
@@ -75,16 +81,26 @@ def rate(outcomes: Scores, confidence: float = 0.95) -> Estimate | None:
     size, with the clustered standard error), at least the number of tasks and at most that of attempts. If
     all outcomes are the same, nothing shows that attempts differ, and only the tasks count.
     """
-    estimate = mean(outcomes, confidence)
+    return rate_of_sums(*_counted(outcomes), confidence)
+
+
+def rate_of_sums(counts: FloatArray, sums: FloatArray, confidence: float = 0.95) -> Estimate | None:
+    """``rate`` from each task's number of outcomes and how many of them are 1."""
+    estimate = mean_of_sums(counts, sums, confidence)
     if estimate is None or estimate.standard_error is None:
         return estimate
-    attempts = sum(map(len, outcomes.values()))
+    attempts = float(counts.sum())
     worth = float(estimate.tasks)
     if estimate.standard_error >= 1e-12:
         effective = estimate.value * (1 - estimate.value) / estimate.standard_error**2
         worth = min(max(effective, worth), attempts)
     low, high = wilson(estimate.value * worth, worth, confidence)
     return Estimate(estimate.value, estimate.standard_error, low, high, estimate.tasks)
+
+
+def _counted(scores: Scores) -> tuple[FloatArray, FloatArray]:
+    values = [one for one in scores.values() if one]
+    return np.array([len(one) for one in values], dtype=float), np.array([fsum(one) for one in values])
 
 
 @dataclass(frozen=True)

@@ -15,29 +15,45 @@ from results.errors import RunDirectoryError
 from results.text import one_line
 
 if TYPE_CHECKING:
-    from results.leaderboard import Run
+    from results.leaderboard import By, Run
 
 
 @click.command()
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--by",
+    type=click.Choice(["dimension", "technology", "responsibility", "difficulty"]),
+    help="A table for each of them instead of one in all.",
+)
 @click.option("--markdown", "form", flag_value="markdown", type=str, help="Tables in Markdown.")
 @click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
 @click.option("--csv", "form", flag_value="csv", type=str, help="All columns as CSV, one block a table.")
-def command(runs: tuple[Path, ...], form: str | None) -> None:
+@click.option("--html", "form", flag_value="html", type=str, help="A page that stands alone, without a script.")
+def command(runs: tuple[Path, ...], by: By | None, form: str | None) -> None:
     """Rank the configurations (model, agent, persona, parameters) of RUNS.
 
-    RUNS are run directories, or folders of them; without any: all below ./runs. Intervals are at 95 %, with
+    RUNS are run directories, folders of them, or datasets that `bench export dataset` wrote; without any: all
+    below ./runs. Intervals are at 95 %, with
     the task as unit. Unfinished runs are marked as partial; simulated results never share a table with real
     ones.
     """
     from results import rendering
-    from results.leaderboard import leaderboards
+    from results.dataset import is_dataset, tally_dataset
+    from results.leaderboard import leaderboards, leaderboards_of
 
-    boards = leaderboards(_read(runs or (Path("runs"),), named=bool(runs)))
+    datasets = [path for path in runs if is_dataset(path)]
+    folders = tuple(path for path in runs if path not in datasets)
+    boards = [board for path in datasets for board in leaderboards_of(tally_dataset(path), by)]
+    if folders or not datasets:
+        boards += leaderboards(_read(folders or (Path("runs"),), named=bool(runs)), by)
     if form == "json":
         click.echo(rendering.as_json(boards))
     elif form == "csv":
         click.echo(rendering.as_csv(boards), nl=False)
+    elif form == "html":
+        from results.rendering_html import as_html
+
+        click.echo(as_html(boards), nl=False)
     elif form == "markdown":
         click.echo(rendering.as_markdown(boards), nl=False)
     else:

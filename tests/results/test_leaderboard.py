@@ -13,6 +13,7 @@ from rich.console import Console
 from results import rendering
 from results.leaderboard import Run, leaderboards
 from results.records import TaskRecord, Times, TrialRecord, Usage
+from results.rendering_html import as_html
 from tests.results.builders import TASKS, run_record, trial_record
 
 
@@ -190,3 +191,139 @@ def test_times_are_rounded_to_whole_seconds(seconds, shown):
 @pytest.mark.parametrize(("tokens", "shown"), [(9999, "9999"), (12_345, "12k"), (999_999, "1.0M"), (2_450_000, "2.5M")])
 def test_tokens_are_counted_in_thousands_and_millions(tokens, shown):
     assert rendering._count(tokens) == shown
+
+
+# Ranks, fronts, lifts and parts
+
+NAMES = tuple(f"{technology}/task-{number}" for technology in ("airflow", "dbt") for number in range(8))
+
+
+def configured(name: str, score, cost: str | None = "0.10", persona: str = "data-engineer", **changes) -> Run:
+    """A finished run of sixteen tasks; ``score``: of a task's number."""
+    text = "" if persona == "none" else "You are a data engineer."
+    record = run_record(
+        run=f"{name}-{persona}",
+        model=name,
+        planned=NAMES,
+        attempts=1,
+        persona=COMPLETE.record.persona.model_copy(update={"name": persona, "digest": persona, "text": text}),
+        **changes,
+    )
+    found = [
+        trial_record(
+            task,
+            1,
+            score(number),
+            cost=cost,
+            technologies=(task.partition("/")[0], "sql"),
+            responsibilities=("modelling",),
+            difficulty="hard" if number % 2 else "easy",
+            dimensions={"quality": score(number), **({"scale": 1.0} if number < 8 else {})},
+        )
+        for number, task in enumerate(NAMES)
+    ]
+    return Run(record, found)
+
+
+GOOD = configured("good", lambda number: 0.9 if number % 3 else 1.0, "1.00")
+ALIKE = configured("alike", lambda number: 1.0 if number % 3 else 0.8, "0.50")
+POOR = configured("poor", lambda number: 0.1, "0.75")
+
+
+def test_what_is_not_told_apart_has_one_rank_and_is_shown_as_a_tie():
+    [board] = leaderboards([POOR, ALIKE, GOOD])
+    assert [(found["model"], found["rank"], found["tied"]) for found in board.rows()] == [
+        ("good", 1, True),
+        ("alike", 1, True),
+        ("poor", 3, False),
+    ]
+    assert board.rows()[0]["strength"] > board.rows()[2]["strength"]
+    shown = text(POOR, ALIKE, GOOD)
+    assert shown.count("1=") == 2
+    assert "rows of one rank (=) are not told apart by their tasks" in shown
+
+
+def test_an_unfinished_row_has_no_rank_and_takes_none_away():
+    unfinished = Run(run_record(model="late", planned=NAMES, attempts=1), GOOD.trials[:1])
+    [board] = leaderboards([GOOD, POOR, unfinished])
+    assert [found["rank"] for found in board.rows()] == [1, 2, None]
+    assert board.rows()[2]["front"] is None
+
+
+def test_the_front_is_whom_nobody_beats_in_cost_and_score():
+    [board] = leaderboards([GOOD, ALIKE, POOR, configured("free", lambda number: 0.5, None)])
+    fronts = {found["model"]: found["front"] for found in board.rows()}
+    assert fronts == {"good": True, "alike": True, "poor": False, "free": None}
+    assert "no other row scores as much for less money a trial: #1, #2" in text(GOOD, ALIKE, POOR)
+
+
+def test_a_personas_lift_is_paired_with_the_same_model_without_one():
+    bare = configured("good", lambda number: 0.7 if number % 3 else 0.8, persona="none")
+    other = configured("poor", lambda number: 0.0, persona="none", agent="oneshot")
+    [board] = leaderboards([GOOD, bare, POOR, other])
+    lifts = {(found["model"], found["persona"]): found["lift"] for found in board.rows()}
+    assert lifts["good", "data-engineer"] == pytest.approx(0.2)
+    # Nobody to compare it with: the other one's agent differs.
+    assert lifts["poor", "data-engineer"] is None
+    assert lifts["good", "none"] is None
+    first = board.rows()[0]
+    assert first["lift_low"] < 0.2 < first["lift_high"]
+    assert first["lift_p"] < 0.001
+    assert "#1: the persona adds +0.20" in text(GOOD, bare)
+
+
+def test_parts_are_tables_of_their_own():
+    by_technology = {board.part: board for board in leaderboards([GOOD, POOR], "technology")}
+    assert {part: len(board.tasks) for part, board in by_technology.items()} == {"airflow": 8, "dbt": 8, "sql": 16}
+    assert by_technology["airflow"].title == "suite core · 8 tasks · technology airflow"
+    [top, _] = by_technology["dbt"].rows()
+    expected = [trial.score for trial in GOOD.trials if trial.task.startswith("dbt/")]
+    assert top["score"] == pytest.approx(sum(expected) / 8)
+    assert (top["planned"], top["graded"], top["cost"], top["state"]) == (8, 8, Decimal("8.00"), "complete")
+    assert "scale" in by_technology["airflow"].dimensions
+    assert "scale" not in by_technology["dbt"].dimensions
+    assert [board.part for board in leaderboards([GOOD], "difficulty")] == ["easy", "hard"]
+    assert [board.part for board in leaderboards([GOOD], "responsibility")] == ["modelling"]
+
+
+def test_a_dimensions_table_counts_the_trials_that_passed_all_of_it():
+    boards = {board.part: board for board in leaderboards([GOOD, POOR], "dimension")}
+    [good, poor] = boards["quality"].rows()
+    assert (good["score"], good["resolved"]) == (pytest.approx(15 / 16), pytest.approx(6 / 16))
+    assert (poor["score"], poor["resolved"]) == (pytest.approx(0.1), 0.0)
+    [scale, _] = boards["scale"].rows()
+    assert (scale["planned"], scale["graded"], scale["score"]) == (8, 8, 1.0)
+
+
+def test_every_form_names_the_part():
+    boards = leaderboards([GOOD], "technology")
+    assert "## suite core · 8 tasks · technology dbt" in rendering.as_markdown(boards)
+    tables = json.loads(rendering.as_json(boards))["tables"]
+    assert [(table["by"], table["part"]) for table in tables] == [
+        ("technology", part) for part in ("airflow", "dbt", "sql")
+    ]
+    blocks = [list(csv.DictReader(io.StringIO(block))) for block in rendering.as_csv(boards).split("\n\n")]
+    assert [block[0]["technology"] for block in blocks] == ["airflow", "dbt", "sql"]
+    assert "technology dbt" in as_html(boards)
+
+
+def test_html_holds_no_markup_of_others():
+    hostile = Run(run_record(model="<script>alert(1)</script>\x1b[2J", planned=NAMES, attempts=1), GOOD.trials)
+    page = as_html(leaderboards([hostile]))
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "default-src &#x27;none&#x27;" in page or "default-src 'none'" in page
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_all_failing_and_all_passing_claim_no_certainty(value):
+    found = row(configured("same", lambda number: value))
+    assert (found["score"], found["resolved"]) == (value, value)
+    assert 0 < found["score_high"] - found["score_low"] < 0.3
+    assert found["rank"] == 1
+
+
+def test_one_task_has_no_interval():
+    record = run_record(planned=NAMES[:1], attempts=2)
+    found = row(Run(record, [trial_record(NAMES[0], attempt, 0.5) for attempt in (1, 2)]))
+    assert (found["score"], found["score_low"], found["score_high"]) == (0.5, None, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from results.ranking import bradley_terry, ranking, ranks
+from results.ranking import bradley_terry, places, ranking, ranks
 from results.statistics import Scores
 
 
@@ -57,3 +57,24 @@ def test_only_tasks_that_all_have_count():
         ranking({})
     [alone] = ranking({"a": {"a/1": [1.0]}})
     assert (alone.rank, alone.strength) == (1, 0.5)
+
+
+def test_many_entrants_are_ranked_as_few_are():
+    skills = [0.15, 0.15, 0.5, 0.5, 0.9, 0.9]
+    means = [[sum(values) / 3 for values in entrant(skill, seed).values()] for seed, skill in enumerate(skills)]
+    assert places(means) == [5, 5, 3, 3, 1, 1]
+    # The same ones again and again are too many for flips; whoever is alike stays tied.
+    assert places(means * 4) == [17, 17, 9, 9, 1, 1] * 4
+    assert places([means[0]] * 30) == [1] * 30
+
+
+def test_too_few_tasks_tell_no_two_of_many_apart():
+    assert places([[number / 40] * 8 for number in range(30)]) == [1] * 30
+
+
+def test_many_alike_are_rarely_told_apart():
+    alarms = 0
+    for seed in range(60):
+        means = (np.random.default_rng(seed).random((16, 30, 3)) < 0.6).mean(axis=2)
+        alarms += max(places(means.tolist())) > 1
+    assert alarms <= 8  # at 5 %, 9 or more of 60 happen once in 250
