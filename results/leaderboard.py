@@ -76,7 +76,7 @@ def _configuration(record: RunRecord) -> tuple[Any, ...]:
 
 
 def _parameters(record: RunRecord) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(record.parameters.items()) if value is not None)
+    return " ".join(f"{name}={value}" for name, value in sorted(record.settings.items()))
 
 
 def _leaderboard(runs: list[Run]) -> Leaderboard:
