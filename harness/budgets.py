@@ -157,11 +157,14 @@ class RunBudget:
         return ", ".join(parts)
 
     def _refuse(self, option: str, limit: str, used: str) -> None:
-        raise BudgetSpentError(f"the run's budget is spent: --{option} {limit}, used {used}", f"give more: --{option}")
+        raise BudgetSpentError(f"the run's budget is spent: --{option} {limit}, used {used}", f"--{option} MORE")
 
 
 def dollars(cost: Decimal | None) -> str:
-    return "unknown" if cost is None else f"${cost:.2f}"
+    """Cents, or as many places as there are below them."""
+    if cost is None:
+        return "unknown"
+    return f"${cost:.2f}" if cost >= 1 or cost == round(cost, 2) else f"${cost.normalize():f}"
 
 
 def duration(seconds: float) -> str:
