@@ -1,0 +1,72 @@
+"""Killed with SIGKILL at random moments, a run loses no finished trial, does none twice, and ends as if undisturbed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.cli.tiny import make_suite, tasks_of
+from tests.faults.kills import Experiment, Kind
+from tests.provider import ProviderServer, solving
+from tests.provider.fixture import provider
+
+__all__ = ["provider"]
+
+SEED = 20260107
+KEY = {"ANTHROPIC_API_KEY": "sk-of-the-test"}
+
+
+def kinds(touches: int, times: int, boxes: int) -> list[Kind]:
+    drawn: list[Kind] = [*["at a touch"] * touches, *["at a time"] * times, *["its boxes"] * boxes]  # type: ignore[list-item]
+    random.Random(SEED).shuffle(drawn)
+    return drawn
+
+
+def of_a_model(provider: ProviderServer, sandbox: str, folder: Path) -> Experiment:
+    suite = make_suite(folder / "suite", "one", "two", "three")
+    provider.script = solving(*tasks_of(suite))
+    asked = ("run", "--model", "anthropic/claude-sonnet-4-6", "--base-url", provider.base_url("anthropic"))
+    return Experiment((*asked, "--sandbox", sandbox), suite, folder, random.Random(f"{SEED} {sandbox}"), KEY)
+
+
+def of_a_baseline(folder: Path) -> Experiment:
+    suite = make_suite(folder / "suite", "one", "two", "three")
+    asked = ("run", "--model", "simulated/0.5", "--attempts", "3")
+    return Experiment(asked, suite, folder, random.Random(f"{SEED} simulated"))
+
+
+def survive(experiment: Experiment, kinds: list[Kind]) -> None:
+    number = len(kinds)
+    experiment.undisturbed()
+    experiment.kill(list(kinds))
+    print(experiment.tally)
+    assert experiment.tally.kills.total() == number
+    assert experiment.tally.harmless, experiment.tally
+
+
+@pytest.mark.bubblewrap
+def test_a_models_run_survives(provider: ProviderServer, tmp_path: Path) -> None:
+    survive(of_a_model(provider, "bubblewrap", tmp_path), kinds(3, 1, 1))
+
+
+def test_a_baselines_run_survives(tmp_path: Path) -> None:
+    survive(of_a_baseline(tmp_path), kinds(3, 0, 0))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("sandbox", "drawn"),
+    [
+        pytest.param("bubblewrap", kinds(35, 12, 8), marks=pytest.mark.bubblewrap, id="bubblewrap"),
+        pytest.param("docker", kinds(8, 4, 6), marks=pytest.mark.docker, id="docker"),
+    ],
+)
+def test_a_models_run_survives_often(provider: ProviderServer, sandbox: str, drawn: list[Kind], tmp_path: Path) -> None:
+    survive(of_a_model(provider, sandbox, tmp_path), drawn)
+
+
+@pytest.mark.nightly
+def test_a_baselines_run_survives_often(tmp_path: Path) -> None:
+    survive(of_a_baseline(tmp_path), kinds(24, 8, 0))
