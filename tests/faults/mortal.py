@@ -3,7 +3,9 @@
 A clock rarely hits the instants that matter: a record that is being appended, a folder between its temporary name and
 its own. Python reports every opening, renaming and removing of a file to audit hooks, before it happens.
 
-    python -m tests.faults.mortal NUMBER FILE run --model …    NUMBER 0: never; FILE then holds how many touches there were
+    python -m tests.faults.mortal NUMBER FILE run --model …
+
+With the number 0 it lives, and the file then holds how many touches there were.
 """
 
 from __future__ import annotations
