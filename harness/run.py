@@ -151,7 +151,7 @@ def configuration(chosen: Chosen, persona: Persona, sandbox: Sandbox, prices: Pa
     if chosen.model and chosen.budget.budgets.need_a_price and table.cost(name, Usage()) is None:
         raise UsageError(
             f"nobody knows what {name} costs, and a budget of dollars needs a price",
-            f'give one: --prices FILE, with [models] "{name}" = '
+            f'give one: --prices FILE, with date = "2026-01-31", [models], "{name}" = '
             "{ input = 1, output = 5, cache_read = 0.1, cache_write = 1.25 } (dollars a million tokens)",
         )
     chosen.budget.cost_of = lambda usage: table.cost(name, usage)

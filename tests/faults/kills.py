@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from harness.sandboxes._leftovers import OWNER_FILE, end_processes_of, owner_mark
+from harness.sandboxes._leftovers import OWNER_FILE, owner_mark
 from harness.sandboxes._processes import box_parent
 from results.records import TrialRecord
 from results.run_directory import RunDirectory, find_runs
@@ -203,10 +206,21 @@ def boxes_of(mark: str) -> tuple[list[Path], list[str]]:
 def _end_boxes_of(mark: str) -> bool:
     """Kill what runs in the boxes of a run, which goes on; whether there was any."""
     folders, containers = boxes_of(mark)
-    end_processes_of(folders)
+    killed = sum(map(_kill_supervisors, folders))
     if containers:
         _docker("kill", *containers)
-    return bool(folders or containers)
+    return bool(killed or containers)
+
+
+def _kill_supervisors(folder: Path) -> int:
+    """Kill every process that was told to make its box of the folder; how many there were."""
+    killed = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{folder}/".encode() in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+                killed += 1
+    return killed
 
 
 def _docker(*arguments: str) -> str:

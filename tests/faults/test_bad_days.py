@@ -28,7 +28,7 @@ MODELS = {
     "openai": "openai/any",
     "openai-compatible": "openai-compatible/any",
 }
-PRICES = "[models]\n" + "".join(
+PRICES = 'date = "2026-01-31"\n[models]\n' + "".join(
     f'"{model}" = {{ input = 3, output = 15, cache_read = 0.3, cache_write = 3.75 }}\n' for model in MODELS.values()
 )
 
@@ -70,7 +70,7 @@ def endure(provider: ProviderServer, name: str, trials: int, folder: Path, bench
     suite = make_suite(folder / "tiny", *names)
     provider.script = days = BadDays(patient(*tasks_of(suite)), SEED)
     done = bench(*asked(provider, name, suite, folder, "--concurrency", "6"))
-    assert "unexpected" not in done.stderr, done.stderr
+    assert done.returncode in (0, 3), done.stderr
     records = the_run(folder).records()
     assert Counter(record.task for record in records) == Counter(f"text/{one}" for one in names)
     met = {
