@@ -148,6 +148,9 @@ def test_what_never_passes_makes_a_trial_invalid_by_its_cause_and_no_other(
     assert {record.score for record in run.records()} == {1.0}
 
 
+PEACE, THOUGHT = 0.5, 0.05  # seconds
+
+
 def test_after_a_refusal_all_wait_and_nobody_storms(provider: ProviderServer, tmp_path: Path, bench: Bench) -> None:
     """Twelve trials begin at once at a provider that wants half a second of peace after its first call."""
     suite = make_suite(tmp_path / "tiny", *(f"t{number}" for number in range(12)))
@@ -155,16 +158,19 @@ def test_after_a_refusal_all_wait_and_nobody_storms(provider: ProviderServer, tm
 
     def asks_for_peace(request: Request) -> Happening:
         if len(provider.requests) == 1:
-            return Failure(429, retry_after=0.5)
+            return Failure(429, retry_after=PEACE)
         reply = answer(request)
         assert isinstance(reply, Answer)
-        return Slow(reply, 0.05)
+        # The rest of the first window is answered after the peace, so that no turn falls free in it.
+        return Slow(reply, PEACE if len(provider.requests) <= 4 else THOUGHT)
 
     provider.script = asks_for_peace
     done = bench(*asked(provider, "anthropic", suite, tmp_path, "--concurrency", "12"))
     assert done.returncode == 0, done.stderr
     assert {record.score for record in the_run(tmp_path).records()} == {1.0}
-    first = provider.arrivals[0]
+    first, *others = provider.arrivals
     # The window is four wide at first: three more may have been sent already.
-    assert sum(moment - first < 0.5 for moment in provider.arrivals[1:]) <= 3
-    assert provider.most <= 5
+    assert sum(moment < first + PEACE for moment in others) <= 3
+    # Then it is half of what it was. Until the first of those that waited is answered, nobody else has a turn.
+    again = min(moment for moment in others if moment >= first + PEACE)
+    assert sum(again <= moment < again + THOUGHT for moment in others) <= 4

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -36,8 +34,7 @@ BASE_PATHS = {"anthropic": "", "openai": "/v1", "openai-compatible": "/v1"}
 class ProviderServer:
     """Serves on a port of its own until closed. ``script`` may be replaced at any time.
 
-    ``spent`` is what its whole answers used, ``arrivals`` when each request came (``time.monotonic``), ``most`` how
-    many were under way at once.
+    ``spent`` is what its whole answers used, ``arrivals`` is when each request came (``time.monotonic``).
     """
 
     def __init__(self, script: Script | None = None, port: int = 0) -> None:
@@ -46,7 +43,6 @@ class ProviderServer:
         self.complaints: list[str] = []
         self.arrivals: list[float] = []
         self.spent = Usage()
-        self.under_way = self.most = 0
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", port), _Handler)
@@ -66,17 +62,6 @@ class ProviderServer:
             self.requests.append(request)
             self.arrivals.append(time.monotonic())
             return self.script(request)
-
-    @contextlib.contextmanager
-    def busy(self) -> Iterator[None]:
-        with self._lock:
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.under_way -= 1
 
     def bill(self, answer: Answer) -> None:
         with self._lock:
@@ -116,10 +101,6 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        with self.server.provider.busy():
-            self.serve()
-
-    def serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         protocol = next((one for one in PROTOCOLS if one.path == self.path), None)
         if protocol is None:
