@@ -206,13 +206,13 @@ def boxes_of(mark: str) -> tuple[list[Path], list[str]]:
 def _end_boxes_of(mark: str) -> bool:
     """Kill what runs in the boxes of a run, which goes on; whether there was any."""
     folders, containers = boxes_of(mark)
-    killed = sum(map(_kill_supervisors, folders))
+    killed = sum(map(kill_supervisors, folders))
     if containers:
         _docker("kill", *containers)
     return bool(killed or containers)
 
 
-def _kill_supervisors(folder: Path) -> int:
+def kill_supervisors(folder: Path) -> int:
     """Kill every process that was told to make its box of the folder; how many there were."""
     killed = 0
     for process in Path("/proc").glob("[0-9]*"):

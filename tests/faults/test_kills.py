@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import pytest
 
+from harness.errors import InfrastructureError
+from harness.sandboxes import _choice
+from harness.sandboxes._box import Box
+from harness.sandboxes._leftovers import owner_mark
 from tests.cli.tiny import make_suite, tasks_of
-from tests.faults.kills import Experiment, Kind
+from tests.faults.kills import Experiment, Kind, boxes_of, kill_supervisors
 from tests.provider import ProviderServer, solving
 from tests.provider.fixture import provider
 
@@ -53,6 +58,20 @@ def test_a_models_run_survives(provider: ProviderServer, tmp_path: Path) -> None
 
 def test_a_baselines_run_survives(tmp_path: Path) -> None:
     survive(of_a_baseline(tmp_path), kinds(3, 0, 0))
+
+
+@pytest.mark.bubblewrap
+def test_a_box_killed_from_outside_is_not_blamed_on_what_runs_in_it() -> None:
+    with Box(_choice.load("bubblewrap"), "core") as box:
+        assert box.run(["true"]).ok
+        inside = box.run(["bash", "-c", "kill -9 $PPID"])
+        assert inside.killed == "lost"
+        assert box.run(["true"]).ok
+        folders, _ = boxes_of(owner_mark(os.getpid()))
+        assert sum(map(kill_supervisors, folders))
+        with pytest.raises(InfrastructureError) as caught:
+            box.run(["true"])
+    assert caught.value.cause == "sandbox-lost"
 
 
 @pytest.mark.nightly
