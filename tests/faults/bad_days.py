@@ -1,7 +1,8 @@
-"""A model server on its bad days: a share of the calls meets a fault, drawn per conversation so that a run repeats."""
+"""A model server on its bad days: a share of the calls meets a fault."""
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -49,6 +50,12 @@ class BadDays:
     met: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     calls: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        # Dealt in turn, so that each kind is met as often as any other.
+        deck = sorted(self.kinds)
+        random.Random(self.seed).shuffle(deck)
+        self._deck = itertools.cycle(deck)
+
     def __call__(self, request: Request) -> Happening:
         for part, happening in self.doomed.items():
             if part in request.opening:
@@ -58,7 +65,7 @@ class BadDays:
         draw = random.Random(f"{self.seed} {opening.partition('Left for')[0]} {self.calls[opening]}")
         if draw.random() >= self.share:
             return self.script(request)
-        kind = draw.choice(sorted(self.kinds))
+        kind = next(self._deck)
         self.met[opening].append(kind)
         return self.kinds[kind]
 

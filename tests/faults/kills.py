@@ -107,27 +107,22 @@ class Experiment:
             kind = kinds[-1] if kinds else None
             before = _lines(place)
             # What is left of a run that was killed before takes less.
-            share = self.draw.random() * (0.6 if resumed else 1.0)
+            share = self.draw.random() * (0.5 if resumed else 0.9)
             fatal = 1 + int(share * self.touches) if kind == "at a touch" else 0
             process = self._start(place, fatal, resumed=resumed)
-            if kind in ("at a time", "its boxes"):
-                try:
-                    process.wait(share * self.seconds)
-                except subprocess.TimeoutExpired:
-                    landed = True
-                    if kind == "its boxes":
-                        landed = _end_boxes_of(owner_mark(process.pid))
-                    else:
-                        process.kill()
-                    if landed:
-                        self._count(kinds)
+            if kind == "at a time" and _lives(process, share * self.seconds):
+                process.kill()
+            if kind == "its boxes" and _lives(process, share * self.seconds) and _end_boxes(process):
+                self._count(kinds)
             code = process.wait(PATIENCE)
-            assert code in (0, -9), f"exit code {code}: {self._said(place)}"
-            if code != 0 and kind == "at a touch":
+            # 3: the run came to its end, and trials without a box are invalid.
+            assert code in (0, -9, 3), f"exit code {code}: {self._said(place)}"
+            if code == -9:
                 self._count(kinds)
             self._check_prefix(place, before)
             resumed = bool(find_runs(place / "runs"))
-            if code == 0 and not _invalid(place):
+            if code != -9 and not _invalid(place):
+                assert code == 0, self._said(place)
                 return
 
     def _count(self, kinds: list[Kind]) -> None:
@@ -203,13 +198,26 @@ def boxes_of(mark: str) -> tuple[list[Path], list[str]]:
     return folders, _docker("ps", "--all", "--quiet", "--filter", f"label=bench.owner={mark}").split()
 
 
-def _end_boxes_of(mark: str) -> bool:
-    """Kill what runs in the boxes of a run, which goes on; whether there was any."""
-    folders, containers = boxes_of(mark)
-    killed = sum(map(kill_supervisors, folders))
-    if containers:
-        _docker("kill", *containers)
-    return bool(killed or containers)
+def _lives(process: subprocess.Popen[str], seconds: float) -> bool:
+    """Whether it does still, after some seconds."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _end_boxes(process: subprocess.Popen[str]) -> bool:
+    """Kill what runs in the boxes of a run, which goes on, as soon as there is any; false if there never is."""
+    mark = owner_mark(process.pid)
+    while _lives(process, 0.05):
+        folders, containers = boxes_of(mark)
+        killed = sum(map(kill_supervisors, folders))
+        if containers:
+            _docker("kill", *containers)
+        if killed or containers:
+            return True
+    return False
 
 
 def kill_supervisors(folder: Path) -> int:
