@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
@@ -60,8 +59,8 @@ class Display(Protocol):
     def note(self, text: str) -> None:
         """Something to say that belongs to no trial, such as the progress of an environment's build."""
 
-    def spent(self, cost: Decimal | None) -> None:
-        """What the run has cost until now; ``None`` if unknown."""
+    def spent(self, text: str) -> None:
+        """What the run has used until now, and of how much."""
 
 
 def display(stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Display:
@@ -76,10 +75,6 @@ def outcome(record: Finished) -> str:
     return f"score {record.score:.2f}  {'resolved' if record.resolved else 'not resolved'}"
 
 
-def money(cost: Decimal | None) -> str:
-    return "unknown" if cost is None else f"${cost:.2f}"
-
-
 class PlainDisplay:
     """One line an event, without times, so that two logs of the same run can be compared."""
 
@@ -87,7 +82,7 @@ class PlainDisplay:
         self._stream = stream
         self._lock = threading.Lock()
         self._planned = self._done = 0
-        self._cost: Decimal | None = Decimal(0)
+        self._spent = ""
 
     def __enter__(self) -> Self:
         return self
@@ -95,8 +90,8 @@ class PlainDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._cost != 0:
-            self._say(f"spent {money(self._cost)}")
+        if self._spent:
+            self._say(f"spent {self._spent}")
 
     def plan(self, trials: Sequence[tuple[str, int]]) -> None:
         self._planned = len(trials)
@@ -118,8 +113,8 @@ class PlainDisplay:
     def note(self, text: str) -> None:
         self._say(one_line(text))
 
-    def spent(self, cost: Decimal | None) -> None:
-        self._cost = cost
+    def spent(self, text: str) -> None:
+        self._spent = one_line(text)
 
     @property
     def _digits(self) -> int:
@@ -159,7 +154,7 @@ class LiveDisplay:
         self._began = clock()
         self._lock = threading.Lock()
         self._planned = self._done = 0
-        self._cost: Decimal | None = Decimal(0)
+        self._spent = "$0.00"
         self._tasks: dict[str, _Progress] = {}
         self._dimensions: dict[str, _Progress] = {}
         self._active: dict[tuple[str, int], str] = {}
@@ -208,9 +203,9 @@ class LiveDisplay:
 
         self._live.console.print(Text(one_line(text), style="dim"))
 
-    def spent(self, cost: Decimal | None) -> None:
+    def spent(self, text: str) -> None:
         with self._lock:
-            self._cost = cost
+            self._spent = one_line(text)
 
     def view(self) -> RenderableType:
         """What is on the screen now."""
@@ -227,7 +222,7 @@ class LiveDisplay:
         parts = [f"{self._done}/{self._planned} trials"]
         if self._done:
             parts.append(f"{60 * self._done / elapsed:.1f} a minute")
-        parts.append(f"spent {money(self._cost)}")
+        parts.append(f"spent {self._spent}")
         if 0 < self._done < self._planned:
             to_go = round(elapsed / self._done * (self._planned - self._done))
             parts.append(f"about {to_go // 3600}:{to_go // 60 % 60:02}:{to_go % 60:02} to go")

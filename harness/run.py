@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from threading import Semaphore
@@ -16,15 +15,17 @@ from threading import Semaphore
 from harness import agents, models
 from harness.agents import Agent, Assignment
 from harness.agents._baseline import Baseline
+from harness.budgets import Budgets, RunBudget
 from harness.display import Display
 from harness.errors import UsageError
-from harness.models import Model, ModelParameters, _prices
+from harness.models import Model, ModelParameters, Usage, _journal, _prices
+from harness.models._retry import RetryPolicy
 from harness.persona import Persona
 from harness.sandboxes import Sandbox, _choice
 from harness.schedule import run_all
 from harness.submission import Submission
 from harness.task import HIDDEN_SEEDS, Task, load_suite
-from harness.trial import Configuration, Planned
+from harness.trial import Configuration, Planned, is_frozen
 from results import records
 from results.run_directory import RunDirectory
 
@@ -40,23 +41,26 @@ class Chosen:
     model: Model | None
     model_name: str
     parameters: ModelParameters
+    budget: RunBudget
 
     @property
     def simulated(self) -> bool:
         return self.agent.name.startswith("simulated/")
 
 
-def choose(model: str, agent: str | None, parameters: ModelParameters) -> Chosen:
-    """The baseline or the connected model that ``--model`` names, and the agent that drives it."""
+def choose(model: str, agent: str | None, parameters: ModelParameters, budgets: Budgets | None = None) -> Chosen:
+    """The baseline or the connected model that ``--model`` names, the agent that drives it, and what they may use."""
+    budget = RunBudget(budgets)
     baseline = agents.resolve_baseline(model)
     if baseline:
         if agent:
             raise UsageError(f"{model} is a baseline and needs no agent", "leave out --agent")
-        return Chosen(baseline, None, baseline.name, parameters)
+        return Chosen(baseline, None, baseline.name, parameters, budget)
     driver = agents.create(agent or DEFAULT_AGENT)
     if not driver.needs_model:
         raise UsageError(f"the agent {agent!r} drives no model", "agents for models: oneshot, tools")
-    return Chosen(driver, models.connect(model, parameters), model, parameters)
+    retry = RetryPolicy(sleep=budget.sleep, permit=budget.permit_call)
+    return Chosen(driver, models.connect(model, parameters, retry), model, parameters, budget)
 
 
 def prepare(sandbox: Sandbox, tasks: Sequence[Task], display: Display) -> dict[str, str]:
@@ -107,6 +111,7 @@ def new_record(
         environments=environments,
         attempts=attempts,
         seeds=HIDDEN_SEEDS,
+        budgets=chosen.budget.budgets.recorded(),
         planned=tuple(task.id for task in tasks),
     )
 
@@ -142,33 +147,47 @@ def recorded_tasks(
 
 def configuration(chosen: Chosen, persona: Persona, sandbox: Sandbox, prices: Path | None = None) -> Configuration:
     table = _prices.load_prices(prices)
+    name = chosen.model_name
+    if chosen.model and chosen.budget.budgets.need_a_price and table.cost(name, Usage()) is None:
+        raise UsageError(
+            f"nobody knows what {name} costs, and a budget of dollars needs a price",
+            f'give one: --prices FILE, with date = "2026-01-31", [models], "{name}" = '
+            "{ input = 1, output = 5, cache_read = 0.1, cache_write = 1.25 } (dollars a million tokens)",
+        )
+    chosen.budget.cost_of = lambda usage: table.cost(name, usage)
     return Configuration(
         chosen.agent,
         chosen.model,
         persona,
         sandbox,
-        cost_of=lambda usage: table.cost(chosen.model_name, usage),
+        cost_of=chosen.budget.cost_of,
         grading=Semaphore(os.cpu_count() or 1),
+        budget=chosen.budget,
     )
 
 
-def spent(finished: Sequence[records.TrialRecord]) -> Decimal | None:
-    """What the trials cost; unknown if it is of one of them."""
-    costs = [entry.cost for entry in finished]
-    return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+def paid(directory: RunDirectory) -> Usage:
+    """What all calls of a run used until now, those of trials that were cut off or repeated among them."""
+    return sum(map(_journal.paid, directory.call_journals()), Usage())
 
 
-def missing(record: records.RunRecord, tasks: Sequence[Task], finished: set[tuple[str, int]]) -> list[Planned]:
-    """The planned trials without a record. All tasks' first attempts come before the second ones."""
-    plan = [Planned(task, attempt) for attempt in range(1, record.attempts + 1) for task in tasks]
-    return [planned for planned in plan if (planned.task.id, planned.attempt) not in finished]
+def missing(directory: RunDirectory, tasks: Sequence[Task], finished: set[tuple[str, int]]) -> list[Planned]:
+    """The planned trials without a record. All tasks' first attempts come before the second ones.
+
+    What only waits to be graded comes before all: it needs no call, and a spent budget doesn't hold it back.
+    """
+    plan = [Planned(task, attempt) for attempt in range(1, directory.record.attempts + 1) for task in tasks]
+    left = [planned for planned in plan if (planned.task.id, planned.attempt) not in finished]
+    cut_off = directory.unfinished()
+    return sorted(left, key=lambda planned: not is_frozen(cut_off.get((planned.task.id, planned.attempt))))
 
 
-def reopened(record: records.RunRecord) -> tuple[Chosen, Persona, Sandbox]:
-    """What a run was begun with, to go on with."""
+def reopened(record: records.RunRecord, budgets: Budgets) -> tuple[Chosen, Persona, Sandbox]:
+    """What a run was begun with, to go on with; ``budgets`` are those that are given anew."""
     parameters = ModelParameters(**dict(record.parameters))  # type: ignore[arg-type]
     baseline = agents.resolve_baseline(record.model) is not None
-    chosen = choose(record.model, None if baseline else record.agent, parameters)
+    budgets = Budgets.resumed(dict(record.budgets), budgets)
+    chosen = choose(record.model, None if baseline else record.agent, parameters, budgets)
     persona = Persona(record.persona.name, record.persona.text)
     return chosen, persona, _choice.choose(record.sandbox, trusted=chosen.agent.trusted)
 
@@ -187,20 +206,22 @@ class Session:
 
         Raises:
             RunDirectoryError: another process does them.
-            Interrupted, KeyboardInterrupt, InfrastructureError, RunWriteError: see ``run_all``.
+            Interrupted, KeyboardInterrupt, InfrastructureError, BudgetSpentError, RunWriteError: see ``run_all``.
         """
         with self.directory.writing() as writer:
             # Read by the one that holds the run: what another process has just finished isn't done again.
             finished = [
                 entry for entry in self.directory.records() if not (retry_invalid and entry.status == "invalid")
             ]
+            plan = missing(self.directory, self.tasks, {entry.key for entry in finished})
+            self.chosen.budget.tell = display.spent
+            self.chosen.budget.pay(paid(self.directory))
             run_all(
-                missing(self.directory.record, self.tasks, {entry.key for entry in finished}),
+                plan,
                 self.configuration,
                 writer,
                 display,
                 concurrency=concurrency or ((os.cpu_count() or 1) if self.chosen.agent.trusted else MODELS_AT_A_TIME),
-                spent=spent(finished),
             )
 
 
@@ -222,11 +243,13 @@ def begin(
     return Session(RunDirectory.create(runs / record.run, record), tasks, chosen, configured)
 
 
-def resume(path: Path, suite: str | None, display: Display, prices: Path | None) -> Session:
+def resume(
+    path: Path, suite: str | None, display: Display, prices: Path | None, budgets: Budgets | None = None
+) -> Session:
     """A run that was begun; an error if it is no longer possible to go on with it as it was."""
     directory = RunDirectory.open(path)
     tasks = recorded_tasks(directory.record, suite)
-    chosen, persona, sandbox = reopened(directory.record)
+    chosen, persona, sandbox = reopened(directory.record, budgets or Budgets())
     configured = configuration(chosen, persona, sandbox, prices)
     rehearse(chosen, persona, tasks, directory.record.attempts)
     prepare(sandbox, tasks, display)

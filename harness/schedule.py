@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from decimal import Decimal
 
 from harness.display import Display
 from harness.errors import InfrastructureError
@@ -28,14 +27,14 @@ def run_all(
     display: Display,
     *,
     concurrency: int,
-    spent: Decimal | None = Decimal(0),
 ) -> list[TrialRecord]:
-    """Run the planned trials, ``concurrency`` at a time; ``spent`` is what earlier sessions of the run cost.
+    """Run the planned trials, ``concurrency`` at a time.
 
     Raises:
         Interrupted: Ctrl-C. No new trial begins, the running ones end first.
         KeyboardInterrupt: a second Ctrl-C. Trials are still running: the caller ends the process.
         InfrastructureError: a cause that would fail every trial (a refused key).
+        BudgetSpentError: no new trial begins; those that need no further call are finished first.
         RunWriteError: the run directory can't be written any more.
     """
     lock = threading.Lock()
@@ -43,7 +42,6 @@ def run_all(
     stopping = threading.Event()
 
     def one(planned: Planned) -> None:
-        nonlocal spent
         if stopping.is_set():
             return
         name, attempt = planned.task.id, planned.attempt
@@ -62,9 +60,6 @@ def run_all(
         with lock:
             finished.append(record)
             display.trial_finished(record)
-            # Unknown once is unknown for good: a sum must not look cheaper than it was.
-            spent = None if spent is None or record.cost is None else spent + record.cost
-            display.spent(spent)
         if record.cause in FATAL:
             stopping.set()
             raise InfrastructureError(record.cause or "", record.problem or "")

@@ -27,6 +27,7 @@ from typing import Any
 from graders.grade import Grade, grade
 from graders.tampering import in_transcript
 from harness.agents import Agent, Assignment, Budget, Transcript
+from harness.budgets import Budgets, RunBudget
 from harness.errors import BenchError, InfrastructureError
 from harness.grading import suite_contract
 from harness.models import Model, Usage
@@ -57,7 +58,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Who does the assignments, and where. ``grading`` bounds how many are graded at once."""
+    """Who does the assignments, where, and for how much. ``grading`` bounds how many are graded at once."""
 
     agent: Agent
     model: Model | None
@@ -65,6 +66,11 @@ class Configuration:
     sandbox: Sandbox
     cost_of: Callable[[Usage], Decimal | None] = lambda usage: None
     grading: Semaphore = field(default_factory=lambda: Semaphore(1))
+    budget: RunBudget = field(default_factory=RunBudget)
+
+    @property
+    def budgets(self) -> Budgets:
+        return self.budget.budgets
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Effort:
         """``working`` is the clock's time, for what spends no budget."""
         return cls(
             budget.usage,
-            budget.cost if budget.turns_used else Decimal(0),
+            budget.cost,
             budget.turns_used,
             budget.time_used or working,
             budget.provider_time,
@@ -107,18 +113,22 @@ def run_trial(
 
     Raises:
         RunWriteError: the run directory can't be written; the trial has no record.
+        BudgetSpentError: the run's; the trial has no record, and goes on when the run is resumed with more.
     """
-    budget = Budget.of(planned.task.manifest.limits, cost_of=configuration.cost_of)
+    limits = configuration.budgets.of_a_trial(planned.task.manifest.limits)
+    budget = Budget.of(limits, configuration.budgets.trial_max_cost, configuration.cost_of)
     work = None
     try:
         with writer.stage(planned.task.id, planned.attempt) as folder:
             work = finished_work(folder)
             if work is None:
+                configuration.budget.permit_call()  # before a box is made for nothing
                 tell("working")
                 work = do_assignment(planned, configuration, folder, budget)
                 freeze(work, folder)
             tell("waiting to be graded")
             with configuration.grading:
+                configuration.budget.permit_work()
                 tell("grading")
                 graded = grade(planned.task, work.submission, configuration.sandbox, planned.seed, suite_contract())
             record = graded_record(planned, work, graded, in_transcript(planned.task, folder.transcript))
@@ -139,7 +149,7 @@ def do_assignment(planned: Planned, configuration: Configuration, folder: TrialF
     """Let the agent work, in a box of its own if it needs one, until it submits or its budget is spent."""
     task, agent = planned.task, configuration.agent
     assignment = Assignment(task.instruction, configuration.persona.text, task, planned.attempt, planned.seed)
-    model = JournaledModel(configuration.model, folder.calls) if configuration.model else None
+    model = JournaledModel(configuration.model, folder.calls, configuration.budget.pay) if configuration.model else None
     folder.transcript.unlink(missing_ok=True)  # a killed try's; the journal gives its replies again
     place = workplace(task, configuration.sandbox) if agent.needs_workplace else nullcontext()
     started = time.monotonic()
@@ -162,12 +172,16 @@ def freeze(work: Work, folder: TrialFolder) -> None:
     write_whole(folder.path / WORK_FILE, json.dumps(stored).encode())
 
 
+def is_frozen(folder: TrialFolder | None) -> bool:
+    """Whether the agent's part is done: only the grade is missing."""
+    return folder is not None and (folder.path / WORK_FILE).is_file()
+
+
 def finished_work(folder: TrialFolder) -> Work | None:
     """What an earlier process froze of this trial, if it came that far."""
-    path = folder.path / WORK_FILE
-    if not path.is_file():
+    if not is_frozen(folder):
         return None
-    stored = json.loads(path.read_bytes())
+    stored = json.loads((folder.path / WORK_FILE).read_bytes())
     effort = stored["effort"]
     effort["usage"] = Usage(**effort["usage"])
     effort["cost"] = None if effort["cost"] is None else Decimal(effort["cost"])

@@ -78,15 +78,13 @@ def cautions(baseline: RunRecord, candidate: RunRecord) -> list[str]:
         found.append("the engines' environments differ between the runs: a difference may come from them")
     if baseline.sandbox != candidate.sandbox:
         found.append(f"the sandboxes differ: {one_line(baseline.sandbox)} and {one_line(candidate.sandbox)}")
-    if baseline.budgets != candidate.budgets:
-        found.append("the budgets differ")
     if baseline.attempts != candidate.attempts:
         found.append(f"attempts a task differ ({baseline.attempts} and {candidate.attempts}); tasks count once each")
     return found
 
 
 def _settings(record: RunRecord) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(record.parameters.items()) if value is not None) or "–"
+    return " ".join(f"{name}={value}" for name, value in sorted(record.settings.items())) or "–"
 
 
 def _named(tasks: set[str]) -> str:

@@ -19,6 +19,7 @@ Seconds = Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, pydantic.Field(ge=0)]
 Cost = Annotated[Decimal, pydantic.Field(ge=0, allow_inf_nan=False)]
 Setting = str | int | float | bool | None
+TRIAL_BUDGET: Final = "trial_"
 
 
 class Record(pydantic.BaseModel):
@@ -75,6 +76,15 @@ class RunRecord(Record):
         if unknown := set(self.planned) - set(self.tasks):
             raise ValueError(f"planned: no digests for {', '.join(sorted(unknown))}")
         return self
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """What of the configuration was set: the model's parameters, and the budgets that end a trial's work.
+
+        The run's own budgets leave trials unfinished; no finished one depends on them.
+        """
+        trial_budgets = {name: value for name, value in self.budgets.items() if name.startswith(TRIAL_BUDGET)}
+        return {name: value for name, value in {**self.parameters, **trial_budgets}.items() if value is not None}
 
     @property
     def planned_trials(self) -> list[tuple[str, int]]:

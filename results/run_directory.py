@@ -190,6 +190,10 @@ class RunDirectory:
                 found[task, attempt] = placed
         return found
 
+    def call_journals(self) -> list[Path]:
+        """The journals of the model calls of every trial: finished, cut off, or repeated since."""
+        return sorted(self.path.glob("trials/*/*/calls.jsonl"))
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[RunWriter]:
         """Hold the right to write, alone; a torn last line of ``trials.jsonl`` is cut off.

@@ -104,7 +104,7 @@ class Run:
 
 
 def parameters_of(record: RunRecord) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(record.parameters.items()) if value is not None)
+    return " ".join(f"{name}={value}" for name, value in sorted(record.settings.items()))
 
 
 def dimensions_of(runs: Iterable[Run]) -> list[str]:

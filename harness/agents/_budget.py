@@ -15,8 +15,8 @@ class Budget:
     """Limits and what is used of them. Working time is the model's and the tools', not what was lost waiting
     for a provider; it is added up from what each step reports, so a resumed trial counts the same.
 
-    ``cost_of`` prices one call's usage; without it, or for an unknown price, ``cost`` stays ``None`` and a
-    limit on cost can't bite.
+    ``cost_of`` prices one call's usage; one of unknown price makes ``cost`` ``None`` for good: it must not look
+    cheaper than it was, and a limit on it can't bite.
     """
 
     turns: int
@@ -30,7 +30,7 @@ class Budget:
     time_used: float = field(default=0.0, init=False)
     provider_time: float = field(default=0.0, init=False)
     waited: float = field(default=0.0, init=False)
-    cost: Decimal | None = field(default=None, init=False)
+    cost: Decimal | None = field(default=Decimal(0), init=False)
 
     @classmethod
     def of(
@@ -44,11 +44,7 @@ class Budget:
     def spend(self, reply: Reply) -> None:
         """Count one finished call of the model."""
         cost = self.cost_of(reply.usage)
-        if self.turns_used == 0:
-            self.cost = cost
-        else:
-            # One call of unknown price makes the sum unknown; it must not look cheaper than it was.
-            self.cost = None if cost is None or self.cost is None else self.cost + cost
+        self.cost = None if cost is None or self.cost is None else self.cost + cost
         self.turns_used += 1
         self.usage += reply.usage
         self.time_used += reply.seconds

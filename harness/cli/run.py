@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,24 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130
 # What may change between the sessions of one run.
-KEPT_WITH_RESUME = {"resume", "retry-invalid", "concurrency", "prices", "suite"}
+KEPT_WITH_RESUME = {"resume", "retry-invalid", "concurrency", "prices", "suite", "max-cost", "max-tokens", "max-time"}
+
+
+class Parsed(click.ParamType[Any]):
+    """An option whose text a function of ours reads, with its own message for what it can't."""
+
+    def __init__(self, name: str, parse: str) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from harness import budgets
+
+        return getattr(budgets, self._parse)(value)
+
+
+DOLLARS, DURATION = Parsed("dollars", "parse_dollars"), Parsed("duration", "parse_duration")
+COUNT = click.IntRange(1)
 
 
 @click.command()
@@ -34,6 +51,13 @@ KEPT_WITH_RESUME = {"resume", "retry-invalid", "concurrency", "prices", "suite"}
     "--max-output-tokens", type=click.IntRange(256), default=32_000, show_default=True, help="A call's limit."
 )
 @click.option("--base-url", help="Where an openai-compatible server answers.")
+@click.option("--max-cost", type=DOLLARS, help="The run's budget, all sessions of it together. Needs a known price.")
+@click.option("--max-tokens", type=COUNT, help="The same in tokens: input, output, and what the cache took and gave.")
+@click.option("--max-time", type=DURATION, help="When this command makes no further call: 90s, 45m, 1.5h.")
+@click.option("--trial-max-cost", type=DOLLARS, help="A trial's budget, besides the limits of its task.")
+@click.option("--trial-max-output-tokens", type=COUNT, help="The same in tokens of output.")
+@click.option("--trial-max-turns", type=COUNT, help="The same in answers of the model.")
+@click.option("--trial-max-time", type=DURATION, help="The same in working time, which waiting for a provider isn't.")
 @click.option("--prices", type=click.Path(path_type=Path), help="A TOML price table that goes before the bundled one.")
 @click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs lie."
@@ -43,6 +67,7 @@ KEPT_WITH_RESUME = {"resume", "retry-invalid", "concurrency", "prices", "suite"}
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     model: str | None,
     agent: str | None,
     persona: str | None,
@@ -60,6 +85,7 @@ def command(
     runs: Path,
     resume: Path | None,
     retry_invalid: bool,
+    **budgets_given: Any,
 ) -> int:
     """Run the suite: every trial is worked, frozen, executed in a fresh sandbox, and graded.
 
@@ -68,6 +94,7 @@ def command(
     """
     from harness import persona as personas
     from harness import run
+    from harness.budgets import Budgets, BudgetSpentError
     from harness.display import display
     from harness.errors import InfrastructureError
     from harness.models import ModelParameters
@@ -78,25 +105,22 @@ def command(
 
     given = options_given(context)
     own_suite = suite if "suite" in given else None
-    if resume and given - KEPT_WITH_RESUME:
-        names = ", ".join(f"--{name}" for name in sorted(given - KEPT_WITH_RESUME))
-        raise UsageError(f"a resumed run goes on as it was begun; it takes no {names}", "leave out what is named")
-    if retry_invalid and not resume:
-        raise UsageError("--retry-invalid belongs to a run that exists", "bench run --resume RUN --retry-invalid")
+    check_options(given)
+    budgets = Budgets(**budgets_given)
+    spent: BudgetSpentError | None = None
     with display(sys.stderr) as shown:
         if resume:
-            session = run.resume(resume, own_suite, shown, prices)
+            session = run.resume(resume, own_suite, shown, prices, budgets)
         else:
             if not model:
                 raise UsageError("which model?", "bench run --model reference, or --model anthropic/NAME")
             told = personas.load(persona)
             tasks = select(load_suite(suite), task)
-            chosen = run.choose(model, agent, ModelParameters(effort, temperature, max_output_tokens, base_url))
+            parameters = ModelParameters(effort, temperature, max_output_tokens, base_url)
+            chosen = run.choose(model, agent, parameters, budgets)
             box = _choice.choose(sandbox, trusted=chosen.agent.trusted, docker_runtime=docker_runtime)
             session = run.begin(chosen, told, tasks, attempts, box, shown, runs, prices)
-        go_on = f"go on with: bench run --resume {session.directory.path}"
-        if own_suite and Path(own_suite).is_dir():
-            go_on += f" --suite {own_suite}"
+        go_on = going_on(session.directory, own_suite, prices)
         try:
             session.finish(shown, concurrency, retry_invalid=retry_invalid)
             stopped = False
@@ -105,13 +129,33 @@ def command(
             return EXIT_INTERRUPTED
         except KeyboardInterrupt:
             stopped = True
+        except BudgetSpentError as error:
+            spent, stopped = error, False
         except InfrastructureError as error:
             raise InfrastructureError(error.cause, str(error), f"{go_on} --retry-invalid") from error
     if stopped:
         # A second Ctrl-C: everything finished is on disk, and what is unfinished is found again there.
         click.echo(f"stopped; {go_on}", err=True)
         end_at_once(session.configuration.sandbox.name, EXIT_INTERRUPTED)
-    return report(session.directory)
+    code = report(session.directory)
+    if spent:
+        raise BudgetSpentError(spent.problem, f"{go_on} {spent.mend}")
+    return code
+
+
+def going_on(directory: RunDirectory, suite: str | None, prices: Path | None) -> str:
+    command = f"go on with: bench run --resume {directory.path}"
+    if suite and Path(suite).is_dir():
+        command += f" --suite {suite}"
+    return f"{command} --prices {prices}" if prices else command
+
+
+def check_options(given: set[str]) -> None:
+    if "resume" in given and given - KEPT_WITH_RESUME:
+        names = ", ".join(f"--{name}" for name in sorted(given - KEPT_WITH_RESUME))
+        raise UsageError(f"a resumed run goes on as it was begun; it takes no {names}", "leave out what is named")
+    if "retry-invalid" in given and "resume" not in given:
+        raise UsageError("--retry-invalid belongs to a run that exists", "bench run --resume RUN --retry-invalid")
 
 
 def options_given(context: click.Context) -> set[str]:

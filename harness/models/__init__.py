@@ -1,6 +1,6 @@
 """What a model is to us: messages and tools in, one reply out. One module a provider; no SDK is loaded here.
 
-A provider's module has ``connect(name, parameters) -> Model``. The journal that makes a trial resumable and
+A provider's module has ``connect(name, parameters, retry) -> Model``. The journal that makes a trial resumable and
 the price table live beside them, under names that discovery skips.
 """
 
@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from harness import discovery
 from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.models._retry import RetryPolicy
 
 Stop = Literal["end", "tools", "length", "refusal"]
 
@@ -135,14 +138,17 @@ def resolve(model: str) -> ModuleType:
     return discovery.load(__name__, provider)
 
 
-def connect(model: str, parameters: ModelParameters) -> Model:
+def connect(model: str, parameters: ModelParameters, retry: RetryPolicy | None = None) -> Model:
     """The model behind ``provider/name``, ready to answer; nothing has been sent yet.
+
+    ``retry`` says how patient its calls are; it is the usual one without.
 
     Raises:
         UsageError: unknown provider, no key, an address that holds one, or a parameter the provider doesn't have.
     """
     from harness.models._keys import refuse_secrets_in
+    from harness.models._retry import RetryPolicy
 
     provider = resolve(model)
     refuse_secrets_in(parameters.base_url)
-    return cast(Model, provider.connect(model.partition("/")[2], parameters))
+    return cast(Model, provider.connect(model.partition("/")[2], parameters, retry or RetryPolicy()))

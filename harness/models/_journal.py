@@ -12,13 +12,13 @@ import hashlib
 import json
 import os
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
-from harness.models import Message, Model, Reply, Tool
+from harness.models import Message, Model, Reply, Tool, Usage
 from harness.models._keys import without_keys
 from results.durable import writing
 
@@ -26,10 +26,14 @@ _REPLY = pydantic.TypeAdapter(Reply)
 
 
 class JournaledModel:
-    """Answers from the journal while it has the call, then from the model. For one trial, thus one thread."""
+    """Answers from the journal while it has the call, then from the model. For one trial, thus one thread.
 
-    def __init__(self, model: Model, path: Path) -> None:
+    ``pay`` is told what each call used that was made now.
+    """
+
+    def __init__(self, model: Model, path: Path, pay: Callable[[Usage], None] = lambda usage: None) -> None:
         self.name = model.name
+        self._pay = pay
         self._model = model
         self._path = path
         self._recorded = _read(path)
@@ -39,6 +43,7 @@ class JournaledModel:
         if self._recorded[digest]:
             return self._recorded[digest].popleft()
         reply = _without_keys(self._model.reply(system, messages, tools))
+        self._pay(reply.usage)
         self._append({"request": digest, "reply": _REPLY.dump_python(reply, mode="json")})
         return reply
 
@@ -58,6 +63,14 @@ def _without_keys(reply: Reply) -> Reply:
     return reply if clean == text else _REPLY.validate_json(clean)
 
 
+def paid(path: Path) -> Usage:
+    """What the calls in a journal used."""
+    total = Usage()
+    for line in _whole_lines(path):
+        total += Usage(**json.loads(line)["reply"]["usage"])
+    return total
+
+
 def _digest(name: str, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> str:
     offered = [[tool.name, tool.description, dict(tool.parameters)] for tool in tools]
     request = json.dumps([name, system, offered, len(messages)], sort_keys=True)
@@ -67,11 +80,15 @@ def _digest(name: str, system: str, messages: Sequence[Message], tools: Sequence
 def _read(path: Path) -> defaultdict[str, deque[Reply]]:
     """The recorded replies in order by request; a last line that a kill tore is cut off."""
     recorded: defaultdict[str, deque[Reply]] = defaultdict(deque)
-    content = path.read_bytes() if path.exists() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    if len(whole) < len(content):
-        os.truncate(path, len(whole))
-    for line in whole.splitlines():
+    lines = _whole_lines(path)
+    if path.exists():
+        os.truncate(path, sum(map(len, lines)))
+    for line in lines:
         entry = json.loads(line)
         recorded[entry["request"]].append(_REPLY.validate_python(entry["reply"]))
     return recorded
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    content = path.read_bytes() if path.exists() else b""
+    return content[: content.rfind(b"\n") + 1].splitlines(keepends=True)

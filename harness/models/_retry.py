@@ -10,7 +10,7 @@ import email.utils
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx2
@@ -19,10 +19,12 @@ import tenacity
 from harness.errors import InfrastructureError
 from harness.models import ContextFullError
 from harness.models._keys import without_secrets
+from harness.models._throttle import Throttle, spread
 
 T = TypeVar("T")
 
 PASSING_STATUSES = {408, 409, 425, 429}
+OVERLOADED_STATUSES = {429, 503, 529}
 STATUS_OF_STREAMED_ERROR = {"overloaded_error": 529, "rate_limit_error": 429, "timeout_error": 504}
 # No provider asks for more in good faith; what does is a quota that a run shouldn't hang on.
 LONGEST_RETRY_AFTER = 900.0
@@ -38,18 +40,25 @@ class CallFailedError(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed attempt, understood: the cause in a trial's record, whether it may pass, the mend."""
+    """One failed attempt, understood: the cause in a trial's record, whether it may pass, the mend.
+
+    ``overloaded``: the provider wants fewer calls.
+    """
 
     cause: str
     text: str
     passing: bool
     mend: str = ""
     retry_after: float | None = None
+    overloaded: bool = False
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Bounded tries with growing waits; ``retry-after`` is obeyed. ``sleep`` and ``clock`` are for tests."""
+    """Bounded tries with growing waits; ``retry-after`` is obeyed, by all who share ``throttle``.
+
+    ``permit`` raises what ends the work instead of another attempt, as ``sleep`` may instead of a wait.
+    """
 
     tries: int = 10
     first_wait: float = 1.0
@@ -57,19 +66,33 @@ class RetryPolicy:
     longest_total: float = 3600.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    permit: Callable[[], None] = lambda: None
+    throttle: Throttle = field(default_factory=Throttle)
 
     def call(self, provider: str, key_variable: str, request: Callable[[], T]) -> tuple[T, float, float]:
-        """The answer, the seconds its successful attempt took, and the seconds lost before that.
+        """The answer, the seconds its successful attempt took, and the seconds lost before that: to failed attempts,
+        to waits after them, and for a turn.
 
         Raises:
+            Exception: whatever ``permit`` or ``sleep`` raises.
             InfrastructureError: the last attempt failed, or the failure can't pass.
             ContextFullError: the provider says that the conversation is too long.
         """
         began = self.clock()
 
         def attempt() -> tuple[T, float]:
-            started = self.clock()
-            return request(), started
+            with self.throttle.turn(self.clock, self.sleep) as turn:
+                self.permit()
+                started = self.clock()
+                try:
+                    answer = request()
+                except Exception as error:
+                    failure = understand(error)
+                    if failure.overloaded and failure.passing:
+                        turn.refused(self.clock() + (failure.retry_after or 0.0))
+                    raise
+                turn.answered()
+                return answer, started
 
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception(lambda error: understand(error, key_variable).passing),
@@ -92,7 +115,7 @@ class RetryPolicy:
         error = state.outcome.exception() if state.outcome else None
         asked = understand(error).retry_after if error else None
         if asked is not None:
-            return asked
+            return asked + spread(asked)
         grow = tenacity.wait_exponential_jitter(initial=self.first_wait, max=self.longest_wait, jitter=self.first_wait)
         return grow(state)
 
@@ -127,10 +150,11 @@ def _understand_status(status: int, error: BaseException, key_variable: str) -> 
         return Failure("provider-quota", text, False, "the account has no credit left; add some, then resume the run")
     if status == 429:
         waits = after is None or after <= LONGEST_RETRY_AFTER
-        return Failure("provider-rate-limit", text, waits, "use fewer parallel trials, or resume later", after)
+        return Failure("provider-rate-limit", text, waits, "use fewer parallel trials, or resume later", after, True)
     if status >= 500 or status in PASSING_STATUSES:
         passes = after is None or after <= LONGEST_RETRY_AFTER
-        return Failure("provider-error", text, passes, "resume the run when the provider works again", after)
+        mend = "resume the run when the provider works again"
+        return Failure("provider-error", text, passes, mend, after, status in OVERLOADED_STATUSES)
     mend = "check the model's name" if status == 404 else "check the model's parameters (effort, temperature)"
     return Failure("provider-request", text, False, mend)
 

@@ -28,7 +28,7 @@ STOPS: dict[str, Stop] = {
 CACHED = {"cache_control": {"type": "ephemeral"}}
 
 
-def connect(name: str, parameters: ModelParameters) -> Model:
+def connect(name: str, parameters: ModelParameters, retry: RetryPolicy) -> Model:
     key = read_key(KEY)
     if not key:
         raise UsageError(f"anthropic/{name} needs a key", f"set {KEY}")
@@ -37,7 +37,7 @@ def connect(name: str, parameters: ModelParameters) -> Model:
     # Pings keep a stream alive; silence for longer than this is a dead connection.
     timeout = httpx2.Timeout(300.0, connect=20.0)
     client = anthropic.Anthropic(api_key=key, base_url=parameters.base_url, max_retries=0, timeout=timeout)
-    return Claude(f"anthropic/{name}", parameters, client)
+    return Claude(f"anthropic/{name}", parameters, client, retry)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Claude:
     name: str
     parameters: ModelParameters
     client: anthropic.Anthropic = field(repr=False)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: RetryPolicy
 
     def reply(self, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         request = self._request(system, messages, tools)

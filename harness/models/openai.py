@@ -20,7 +20,7 @@ KEY = "OPENAI_API_KEY"
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
-def connect(name: str, parameters: ModelParameters) -> Model:
+def connect(name: str, parameters: ModelParameters, retry: RetryPolicy) -> Model:
     key = read_key(KEY)
     if not key:
         raise UsageError(f"openai/{name} needs a key", f"set {KEY}")
@@ -29,7 +29,7 @@ def connect(name: str, parameters: ModelParameters) -> Model:
     # An answer comes whole, after all the thinking: a long silence is normal here.
     timeout = httpx2.Timeout(1200.0, connect=20.0)
     client = openai.OpenAI(api_key=key, base_url=parameters.base_url, max_retries=0, timeout=timeout)
-    return Responses(f"openai/{name}", parameters, client)
+    return Responses(f"openai/{name}", parameters, client, retry)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Responses:
     name: str
     parameters: ModelParameters
     client: openai.OpenAI = field(repr=False)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: RetryPolicy
 
     def reply(self, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         request = self._request(system, messages, tools)

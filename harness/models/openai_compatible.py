@@ -23,7 +23,7 @@ STOPS: dict[str, Stop] = {"length": "length", "content_filter": "refusal"}
 NOT_REPLAYED = {"refusal", "annotations", "audio", "function_call"}
 
 
-def connect(name: str, parameters: ModelParameters) -> Model:
+def connect(name: str, parameters: ModelParameters, retry: RetryPolicy) -> Model:
     """A server of one's own needs no key; OpenAI's is never sent to somebody else's address."""
     if not parameters.base_url:
         raise UsageError(
@@ -35,7 +35,7 @@ def connect(name: str, parameters: ModelParameters) -> Model:
         max_retries=0,
         timeout=httpx2.Timeout(1200.0, connect=20.0),
     )
-    return ChatCompletions(f"openai-compatible/{name}", parameters, client)
+    return ChatCompletions(f"openai-compatible/{name}", parameters, client, retry)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ChatCompletions:
     name: str
     parameters: ModelParameters
     client: openai.OpenAI = field(repr=False)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: RetryPolicy
 
     def reply(self, system: str, messages: Sequence[Message], tools: Sequence[Tool]) -> Reply:
         request = self._request(system, messages, tools)

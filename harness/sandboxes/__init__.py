@@ -51,6 +51,13 @@ class Stream(Protocol):
         """At most ``size`` bytes; empty at the end. Raises TimeoutError when nothing comes for ``timeout`` seconds."""
         ...
 
+    def was_killed_outside(self) -> bool:
+        """Asked at its end: whether something outside the box, where nothing in it reaches, killed the process.
+
+        False where that can't be told apart from what happens inside.
+        """
+        ...
+
     def close(self) -> None:
         """End the process; a second call does nothing."""
         ...

@@ -174,13 +174,16 @@ class Box:
             "cwd": cwd or self.path("driver" if driver else "work"),
             "variables": {**self.base_variables(role), **self.variables, **(variables or {})},
         }
+        resident = self._resident(role)
         try:
-            resident = self._resident(role)
             resident.send(request, stdin)
             reply, blob = resident.receive(timeout + GRACE)
             done = completed(reply, blob)
         except LostError as error:
+            outside = resident.stream.was_killed_outside()
             self._drop(role)
+            if outside:
+                raise InfrastructureError("sandbox-lost", "the box's processes were killed from outside it") from None
             self._resident(role)  # raises if it is the box itself that is gone
             if driver:
                 raise InfrastructureError("sandbox-lost", f"a trusted command in the box was lost: {error}") from None

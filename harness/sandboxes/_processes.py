@@ -27,7 +27,10 @@ def box_parent() -> str | None:
 
 
 class ProcessStream:
-    def __init__(self, argv: list[str], variables: Mapping[str, str]) -> None:
+    """``walled``: the process itself stays outside the box and reports how the one inside ended by an exit code."""
+
+    def __init__(self, argv: list[str], variables: Mapping[str, str], *, walled: bool = False) -> None:
+        self._walled = walled
         self._process = subprocess.Popen(
             argv,
             env=dict(variables),
@@ -51,6 +54,13 @@ class ProcessStream:
         if not poll.poll(timeout * 1000):
             raise TimeoutError(f"nothing came for {timeout:.0f} s")
         return os.read(self._process.stdout.fileno(), min(size, 1 << 20))
+
+    def was_killed_outside(self) -> bool:
+        if not self._walled:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        return (self._process.returncode or 0) < 0
 
     def close(self) -> None:
         """Close its input (a resident then ends everything it started), and kill it if it doesn't end."""

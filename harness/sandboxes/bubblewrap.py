@@ -78,7 +78,7 @@ class BubblewrapSpace:
             argv = [*argv, *alone, *extra]
         elif extra:
             argv = [self.interpreter, "-I", f"{RUNTIME}/driver/become.py", *extra, *argv]
-        return ProcessStream([*self._bwrap(role), *argv], variables)
+        return ProcessStream([*self._bwrap(role), *argv], variables, walled=True)
 
     def _bwrap(self, role: Role) -> list[str]:
         options = ["bwrap", "--die-with-parent", "--new-session", "--hostname", "worker"]

@@ -118,6 +118,9 @@ class ExecStream:
             found += part
         return found
 
+    def was_killed_outside(self) -> bool:
+        return False
+
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)

@@ -1,17 +1,19 @@
-"""``bench`` as a process of its own, as a user starts it."""
+"""``bench`` as a process of its own, as a user starts it; or in this one, where only what it does matters."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from harness.cli import main; main()"]
 # What would lead a test to somebody's real account or servers.
 LEFT_OUT = ("ANTHROPIC_", "OPENAI_", "BENCH_TRACEBACK", "BENCH_DEBUG")
+
+Bench = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def environment(**variables: str) -> dict[str, str]:

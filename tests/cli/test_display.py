@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-from decimal import Decimal
 
 import pytest
 from rich.console import Console
@@ -43,7 +42,7 @@ def test_elsewhere_every_event_is_a_line_of_stable_form():
         plain.trial_finished(trial_record(TASKS[1], 2, 1.0))
         plain.trial_finished(trial_record(TASKS[1], 1, 0.25))
         plain.trial_finished(trial_record(TASKS[0], 1, None))
-        plain.spent(Decimal("1.239"))
+        plain.spent("$1.24 of $5.00")
     assert stream.getvalue().splitlines() == [
         "building environment core",
         "6 trials of 3 tasks",
@@ -52,7 +51,7 @@ def test_elsewhere_every_event_is_a_line_of_stable_form():
         "[1/6] dbt/snapshot-scd2 #2  score 1.00  resolved",
         "[2/6] dbt/snapshot-scd2 #1  score 0.25  not resolved",
         "[3/6] airflow/daily-orders-load #1  invalid  engine",
-        "spent $1.24",
+        "spent $1.24 of $5.00",
     ]
 
 
@@ -67,7 +66,7 @@ def test_numbers_are_aligned():
 def test_an_unknown_spend_is_said():
     stream = io.StringIO()
     with PlainDisplay(stream) as plain:
-        plain.spent(None)
+        plain.spent("unknown")
     assert stream.getvalue() == "spent unknown\n"
 
 
@@ -106,10 +105,10 @@ def test_the_live_view_shows_progress_spend_rate_and_time_to_go():
     live.stage(TASKS[2], 1, "grading: late rows")
     live.trial_finished(trial_record(TASKS[0], 1, 0.5, dimensions={"quality": 0.25}))
     live.trial_finished(trial_record(TASKS[1], 2, 1.0, dimensions={"quality": 0.75}))
-    live.spent(Decimal("0.5"))
+    live.spent("$0.50 of $2.00")
     clock.now = 40.0
     view = shown(live)
-    assert "2/6 trials   3.0 a minute   spent $0.50   about 0:01:20 to go" in view
+    assert "2/6 trials   3.0 a minute   spent $0.50 of $2.00   about 0:01:20 to go" in view
     lines = {line.split()[0]: line for line in view.splitlines() if line.strip()}
     assert lines[TASKS[2]].split(maxsplit=2)[1:] == ["0/2", "#1 grading: late rows"] or "late rows" in lines[TASKS[2]]
     assert lines[TASKS[1]].split() == [TASKS[1], "1/2", "1.00"]
@@ -120,7 +119,7 @@ def test_the_live_view_shows_an_invalid_trial_as_done_without_a_score():
     live = LiveDisplay(Terminal(), Clock())
     live.plan(TRIALS)
     live.trial_finished(trial_record(score=None))
-    live.spent(None)
+    live.spent("unknown")
     assert "1/6 trials" in shown(live)
     assert "spent unknown" in shown(live)
     assert [line.split() for line in shown(live).splitlines() if TASKS[0] in line] == [[TASKS[0], "1/2"]]

@@ -10,8 +10,8 @@ checks.
 ``python -m tests.provider`` serves a script that solves the tasks of a suite.
 """
 
-from tests.provider.play import playing, solving
-from tests.provider.script import Answer, Call, Cut, Failure, Garbled, Request, Script, Silence, in_turn
+from tests.provider.play import patient, playing, solving
+from tests.provider.script import Answer, Call, Cut, Failure, Garbled, Page, Request, Script, Silence, Slow, in_turn
 from tests.provider.server import ProviderServer
 
 __all__ = [
@@ -20,11 +20,14 @@ __all__ = [
     "Cut",
     "Failure",
     "Garbled",
+    "Page",
     "ProviderServer",
     "Request",
     "Script",
     "Silence",
+    "Slow",
     "in_turn",
+    "patient",
     "playing",
     "solving",
 ]

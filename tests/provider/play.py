@@ -43,6 +43,20 @@ def solving(*tasks: Task) -> Script:
     )
 
 
+def patient(*tasks: Task) -> Script:
+    """Hands in the reference of each task, a call at a time; what failed or led nowhere is passed over."""
+    ways = {
+        task.instruction: [call for answer in _steps(task.reference, []) for call in answer.calls] for task in tasks
+    }
+
+    def script(request: Request) -> Answer:
+        way = next(way for instruction, way in ways.items() if instruction.strip() in request.opening)
+        done = sum(not result.startswith("error:") for result in request.results)
+        return Answer("", (way[min(done, len(way) - 1)],))
+
+    return script
+
+
 def _steps(submission: Submission, deleted: list[str]) -> list[Answer]:
     look = "ls -a" if not deleted else f"ls -a && rm -f -- {shlex.join(deleted)}"
     writes = [_write(path, content) for path, content in sorted(submission.files.items())]

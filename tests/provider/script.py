@@ -81,11 +81,24 @@ class Garbled:
 
 
 @dataclass(frozen=True)
+class Page:
+    """Status 200 and a web page, as a proxy or a login in the way answers."""
+
+
+@dataclass(frozen=True)
 class Silence:
     """No answer until the server closes."""
 
 
-Happening = Answer | Failure | Cut | Garbled | Silence
+@dataclass(frozen=True)
+class Slow:
+    """An answer that the model thinks about for some seconds."""
+
+    answer: Answer
+    seconds: float
+
+
+Happening = Answer | Failure | Cut | Garbled | Page | Silence | Slow
 Script = Callable[[Request], Happening]
 
 

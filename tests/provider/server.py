@@ -6,10 +6,12 @@ import json
 import socket
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
+from harness.models import Usage
 from tests.provider.script import (
     Answer,
     ComplaintError,
@@ -17,9 +19,11 @@ from tests.provider.script import (
     Failure,
     Garbled,
     Happening,
+    Page,
     Request,
     Script,
     Silence,
+    Slow,
     in_turn,
 )
 from tests.provider.wire import PROTOCOLS, Messages, Responses
@@ -28,12 +32,17 @@ BASE_PATHS = {"anthropic": "", "openai": "/v1", "openai-compatible": "/v1"}
 
 
 class ProviderServer:
-    """Serves on a port of its own until closed. ``script`` may be replaced at any time."""
+    """Serves on a port of its own until closed. ``script`` may be replaced at any time.
+
+    ``spent`` is what its whole answers used, ``arrivals`` is when each request came (``time.monotonic``).
+    """
 
     def __init__(self, script: Script | None = None, port: int = 0) -> None:
         self.script: Script = script or in_turn()
         self.requests: list[Request] = []
         self.complaints: list[str] = []
+        self.arrivals: list[float] = []
+        self.spent = Usage()
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", port), _Handler)
@@ -51,7 +60,12 @@ class ProviderServer:
     def happening(self, request: Request) -> Happening:
         with self._lock:
             self.requests.append(request)
+            self.arrivals.append(time.monotonic())
             return self.script(request)
+
+    def bill(self, answer: Answer) -> None:
+        with self._lock:
+            self.spent += answer.usage
 
     def complain(self, complaint: str) -> None:
         with self._lock:
@@ -101,7 +115,14 @@ class _Handler(BaseHTTPRequestHandler):
             return self.fail(protocol, Failure(400, complaint, "invalid_request_error"))
         match happening:
             case Answer():
+                self.server.provider.bill(happening)
                 self.answer(protocol, protocol.write(happening, request))
+            case Slow():
+                self.server.provider.closing.wait(happening.seconds)
+                self.server.provider.bill(happening.answer)
+                self.answer(protocol, protocol.write(happening.answer, request))
+            case Page():
+                self.send_whole(200, "text/html", b"<html><body>Please wait.</body></html>", {})
             case Failure(streamed=True):
                 self.answer(
                     protocol,
@@ -139,12 +160,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
 
     def fail(self, protocol: Any, failure: Failure) -> None:
-        body = json.dumps(protocol.error(failure)).encode()
-        self.send_response(failure.status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        if failure.retry_after is not None:
-            self.send_header("retry-after", str(failure.retry_after))
+        headers = {} if failure.retry_after is None else {"retry-after": str(failure.retry_after)}
+        self.send_whole(failure.status, "application/json", json.dumps(protocol.error(failure)).encode(), headers)
+
+    def send_whole(self, status: int, kind: str, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"content-type": kind, "content-length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
