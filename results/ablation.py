@@ -225,7 +225,7 @@ def read_runs(path: Path, record: AblationRecord) -> tuple[RunDirectory, list[Ru
 
 def run_with(run: RunDirectory) -> str:
     """What the persona was given to."""
-    settings = " ".join(f"{name}={value}" for name, value in sorted(run.record.parameters.items()))
+    settings = " ".join(f"{name}={value}" for name, value in sorted(run.record.settings.items()))
     return " ".join(filter(None, (run.record.model, run.record.agent, settings, f"× {run.record.attempts}")))
 
 
