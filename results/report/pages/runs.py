@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ from results.rendering import notes
 from results.report.charts import SHARES, Mark
 from results.report.pages import File
 from results.report.reading import ReportedRun, Source
-from results.statistics import Estimate, rate
+from results.scorecard import scorecard
 
 PLACE = 20
 ENTRY = ("Runs", "runs.html")
@@ -60,36 +59,6 @@ def planned(run: ReportedRun) -> list[Planned]:
     return found
 
 
-@dataclass(frozen=True)
-class Clause:
-    """A clause of the persona: a trial obeys it if every check that names it passed. ``missed``: the other trials."""
-
-    name: str
-    estimate: Estimate
-    obeyed: int
-    trials: int
-    missed: tuple[TrialRecord, ...]
-
-
-def scorecard(trials: Iterable[TrialRecord]) -> list[Clause]:
-    """The clauses that the checks of graded trials name, by name."""
-    tested: dict[str, list[tuple[TrialRecord, bool]]] = defaultdict(list)
-    for trial in trials:
-        for name in {name for check in trial.checks for name in check.clauses}:
-            tested[name].append((trial, all(check.passed for check in trial.checks if name in check.clauses)))
-    return [_clause(name, tested[name]) for name in sorted(tested)]
-
-
-def _clause(name: str, tested: Sequence[tuple[TrialRecord, bool]]) -> Clause:
-    outcomes: dict[str, list[float]] = defaultdict(list)
-    for trial, obeyed in tested:
-        outcomes[trial.task].append(float(obeyed))
-    estimate = rate(outcomes)
-    assert estimate is not None, f"{name} was tested"
-    missed = sorted((trial for trial, obeyed in tested if not obeyed), key=lambda trial: trial.key)
-    return Clause(name, estimate, len(tested) - len(missed), len(tested), tuple(missed))
-
-
 def _values(source: Source, run: ReportedRun) -> Mapping[str, Any]:
     row = run.row
     names = sorted({name for trial in run.trials for name in trial.dimensions})
@@ -105,7 +74,7 @@ def _values(source: Source, run: ReportedRun) -> Mapping[str, Any]:
             Mark(name.replace("_", " "), row[f"dimension.{name}"], row[f"low.{name}"], row[f"high.{name}"])
             for name in names
         ],
-        "clauses": scorecard(run.trials),
+        "clauses": scorecard(run.directory, run.trials).rows,
         "trials": trials,
         "states": list(dict.fromkeys(trial.state for trial in trials)),
         "pairs": [pair for pair in source.compared if run in (pair.baseline, pair.candidate)],
