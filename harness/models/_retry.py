@@ -116,8 +116,8 @@ class RetryPolicy:
         asked = understand(error).retry_after if error else None
         if asked is not None:
             return asked + spread(asked)
-        grow = tenacity.wait_exponential_jitter(initial=self.first_wait, max=self.longest_wait, jitter=self.first_wait)
-        return grow(state)
+        grow = tenacity.wait_exponential(multiplier=self.first_wait) + tenacity.wait_random(0, self.first_wait)
+        return min(grow(state), self.longest_wait)
 
 
 def _final(provider: str, failure: Failure, attempts: tenacity.Retrying) -> InfrastructureError:
