@@ -41,17 +41,30 @@ def runtime_files() -> dict[str, bytes]:
     return {f"runtime/{path}": content for path, content in from_folder(runtime_folder(), ("*.py",)).files.items()}
 
 
+def own_files(name: str) -> dict[str, bytes]:
+    """What an environment brings beside its packages: a Dockerfile or ``prepare.py`` in place of the shared one, and
+    what these need."""
+    return dict(from_folder(RECIPES / name).without(["requirements.in", "requirements.lock"]).files)
+
+
 def recipe(name: str) -> Submission:
     """Everything an image or a virtual environment of this name is made of."""
     shared = {file: (RECIPES / file).read_bytes() for file in ("Dockerfile", "requirements.uv")}
-    return Submission({**shared, "requirements.lock": lock_file(name), **runtime_files()})
+    return Submission({**shared, "requirements.lock": lock_file(name), **runtime_files(), **own_files(name)})
+
+
+def preparation(name: str) -> Path:
+    """The script that makes what starts warm in the environment."""
+    own = RECIPES / name / "prepare.py"
+    return own if own.is_file() else runtime_folder() / "driver" / "prepare.py"
 
 
 def venv_digest(name: str) -> str:
     """What a virtual environment depends on; the runtime's scripts but ``prepare`` may change without a rebuild."""
-    prepare = (runtime_folder() / "driver" / "prepare.py").read_bytes()
     python = f"{sys.version_info[:3]} {platform.machine()} {base_interpreter()}".encode()
-    return Submission({"lock": lock_file(name), "prepare": prepare, "python": python}).digest[:12]
+    parts = {"lock": lock_file(name), "prepare": preparation(name).read_bytes(), "python": python}
+    own = {file: content for file, content in own_files(name).items() if file not in ("Dockerfile", "prepare.py")}
+    return Submission({**parts, **own}).digest[:12]
 
 
 def cache_folder() -> Path:
@@ -107,7 +120,7 @@ def _install(name: str, folder: Path) -> None:
         name,
         [tool, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", python, str(lock)],
     )
-    _step(name, [python, str(runtime_folder() / "driver" / "prepare.py"), str(folder / "share" / "warm")])
+    _step(name, [python, str(preparation(name)), str(folder / "share" / "warm")])
 
 
 def _step(name: str, argv: list[str]) -> None:

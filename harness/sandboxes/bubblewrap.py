@@ -65,6 +65,7 @@ class BubblewrapSpace:
         uid = self._uids["submission"] if os.geteuid() == 0 else os.getuid()
         (self._root / "etc" / "passwd").write_text(f"worker:x:{uid}:{uid}::/work:/bin/bash\n")
         (self._root / "etc" / "group").write_text(f"worker:x:{uid}:\n")
+        (self._root / "etc" / "hosts").write_text("127.0.0.1 localhost worker\n::1 localhost\n")
 
     def path(self, folder: FolderName) -> str:
         return INSIDE[folder]
@@ -95,7 +96,8 @@ class BubblewrapSpace:
         for parent in ("/etc", "/opt", *map(str, reversed(python.parents))):
             if parent != "/" and not parent.startswith("/usr"):
                 options += ["--perms", "0755", "--dir", parent]
-        for path in HOST:
+        # Debian keeps a Java's settings below /etc.
+        for path in (*HOST, *map(str, Path("/etc").glob("java-*-openjdk"))):
             options += ["--ro-bind-try", path, path]
         for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
             if Path(f"/{name}").is_symlink():
@@ -107,8 +109,8 @@ class BubblewrapSpace:
         size = ["--size", str(self._limits.disk << 20)]
         options += ["--proc", "/proc", "--dev", "/dev", *size, "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108
         options += ["--ro-bind", str(self._venv), ENGINE, "--ro-bind", str(self._root / f"runtime-{role}"), RUNTIME]
-        options += ["--ro-bind", str(self._root / "etc" / "passwd"), "/etc/passwd"]
-        options += ["--ro-bind", str(self._root / "etc" / "group"), "/etc/group"]
+        for name in ("passwd", "group", "hosts"):
+            options += ["--ro-bind", str(self._root / "etc" / name), f"/etc/{name}"]
         for folder in WRITABLE[role]:
             options += ["--bind", str(self._root / folder), INSIDE[folder]]
         for folder in READABLE[role]:

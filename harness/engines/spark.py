@@ -1,0 +1,117 @@
+"""Apache Spark in local mode, with Delta Lake: every run is a ``spark-submit`` and a Java of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from harness.engines import Engine
+from harness.errors import SubmissionFault
+from harness.sandboxes._box import Box, Completed
+from harness.tables import Table
+
+READER = "lake_reader"
+READING_TIME = 60.0  # seconds
+
+DEFAULTS = """\
+spark.master                                 local[2]
+spark.driver.memory                          1g
+spark.ui.enabled                             false
+spark.ui.showConsoleProgress                 false
+spark.sql.session.timeZone                   UTC
+spark.sql.shuffle.partitions                 4
+spark.sql.warehouse.dir                      {lake}
+spark.sql.extensions                         io.delta.sql.DeltaSparkSessionExtension
+spark.sql.catalog.spark_catalog              org.apache.spark.sql.delta.catalog.DeltaCatalog
+spark.databricks.delta.snapshotPartitions    2
+"""
+LOGGING = """\
+rootLogger.level = warn
+rootLogger.appenderRef.stdout.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex
+"""
+
+
+@dataclass(frozen=True)
+class DeltaTable:
+    """A Delta table as it stands, or stood. ``types`` by column; ``operations`` by version (``WRITE``, ``MERGE``)."""
+
+    table: Table
+    version: int
+    types: Mapping[str, str]
+    partitioned_by: tuple[str, ...]
+    operations: Mapping[int, str]
+
+
+class Spark(Engine):
+    """The submission's tables are folders below ``$LAKE``."""
+
+    name: ClassVar[str] = "spark"
+    fidelity: ClassVar[str] = (
+        "Spark 4.1 and Delta Lake 4.4, the real things, in local mode on two cores: driver and executor are one process, "
+        "files lie on a disk; no cluster manager, no Hive metastore."
+    )
+
+    def __init__(self, box: Box) -> None:
+        super().__init__(box)
+        self.lake = f"{box.path('work')}/lake"
+        self._settings = f"{box.path('sockets')}/spark"
+
+    def start(self) -> None:
+        # Beside the sockets: the driver writes there, the submission only reads.
+        settings = {"spark-defaults.conf": DEFAULTS.format(lake=self.lake), "log4j2.properties": LOGGING}
+        self.box.put("sockets", {f"spark/{name}": text.encode() for name, text in settings.items()})
+        self.box.preload(READER, "driver")
+
+    def variables(self) -> dict[str, str]:
+        environment = self.box.space.interpreter.removesuffix("/bin/python")
+        return {
+            "LAKE": self.lake,
+            "SPARK_HOME": f"{environment}/share/warm/spark",
+            "JAVA_HOME": f"{environment}/share/warm/java",
+            "SPARK_CONF_DIR": self._settings,
+            # A box has no name that anybody could resolve.
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            "PYSPARK_PYTHON": self.box.space.interpreter,
+        }
+
+    def submit(
+        self, script: str, *arguments: str, settings: Mapping[str, str] | None = None, timeout: float = 120.0
+    ) -> Completed:
+        """``spark-submit SCRIPT ARGUMENTS`` in the work folder; ``settings`` are given as ``--conf``."""
+        options = [word for name, value in (settings or {}).items() for word in ("--conf", f"{name}={value}")]
+        return self.box.run(["spark-submit", *options, script, *arguments], timeout=timeout)
+
+    def parquet(self, name: str) -> Table:
+        """All rows of the table of Parquet files below ``$LAKE``, its partitions' columns among them."""
+        return Table.decoded(name, self._read("parquet", name))
+
+    def delta(self, name: str, version: int | None = None) -> DeltaTable:
+        """A Delta table below ``$LAKE``, now or at a version."""
+        found = self._read("delta", name, version=version)
+        operations = {entry["version"]: entry["operation"] for entry in found["history"]}
+        columns = tuple(found["partitioned_by"])
+        return DeltaTable(Table.decoded(name, found), found["version"], found["types"], columns, operations)
+
+    def files(self, name: str) -> dict[str, str]:
+        """The SHA-256 of each file of a table below ``$LAKE``, by its path there; empty if there is no such table."""
+        found: dict[str, str] = self._read("files", name)["files"]
+        return found
+
+    def _read(self, function: str, name: str, **arguments: Any) -> dict[str, Any]:
+        arguments["path"] = f"{self.lake}/{name}"
+        done = self.box.call(READER, function, arguments, role="driver", timeout=READING_TIME)
+        if not isinstance(done.result, dict):
+            raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
+        if "error" in done.result:
+            raise SubmissionFault(f"{name} can't be read: {done.result['error']}")
+        return done.result
+
+
+ENGINE = Spark
