@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from harness.engines import Engine
@@ -13,6 +14,7 @@ from harness.tables import Table
 
 READER = "lake_reader"
 READING_TIME = 60.0  # seconds
+FRAME = re.compile(r"\s+(at \S+\(.*\)|\.\.\. \d+ more)$")
 
 DEFAULTS = """\
 spark.master                                 local[2]
@@ -86,7 +88,14 @@ class Spark(Engine):
     ) -> Completed:
         """``spark-submit SCRIPT ARGUMENTS`` in the work folder; ``settings`` are given as ``--conf``."""
         options = [word for name, value in (settings or {}).items() for word in ("--conf", f"{name}={value}")]
-        return self.box.run(["spark-submit", *options, script, *arguments], timeout=timeout)
+        done = self.box.run(["spark-submit", *options, script, *arguments], timeout=timeout)
+        if done.ok:
+            return done
+        # Spark passes on what Python writes to either as standard output; Java's stacks would hide the rest.
+        said, job = (
+            "\n".join(line for line in text.splitlines() if not FRAME.match(line)) for text in (done.stderr, done.stdout)
+        )
+        return replace(done, stderr=f"{said[-500:]}\n{job[-1000:]}".strip())
 
     def parquet(self, name: str) -> Table:
         """All rows of the table of Parquet files below ``$LAKE``, its partitions' columns among them."""

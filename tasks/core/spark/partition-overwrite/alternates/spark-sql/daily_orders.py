@@ -38,6 +38,7 @@ for table, columns, key in (
     ("orders_rejected", "order_id string, reason string", "drop_date"),
 ):
     spark.sql(f"CREATE TABLE {table} ({columns}, {key} date) USING parquet PARTITIONED BY ({key}) LOCATION '{lake}/{table}'")
+    os.makedirs(f"{lake}/{table}", exist_ok=True)
     spark.sql(f"MSCK REPAIR TABLE {table}")
 
 sound = "order_id IS NOT NULL AND order_date IS NOT NULL AND amount IS NOT NULL AND updated_at IS NOT NULL AND revision IS NOT NULL"

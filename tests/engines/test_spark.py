@@ -1,0 +1,166 @@
+"""Spark in both sandboxes: what jobs write is read as what it is, and bad jobs end within their limits."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from harness.engines.spark import Spark
+from harness.errors import SubmissionFault
+from harness.lab import Lab
+from harness.sandboxes import _choice
+from harness.submission import Submission
+from tests.conftest import diagnosis
+from tests.engines.conftest import begin, task_with
+
+pytestmark = pytest.mark.engines
+
+SANDBOXES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+
+# A Parquet table and a Delta table, with a function in Python workers.
+TABLES = """
+import os, sys
+from pyspark.sql import SparkSession, functions as F
+
+spark = SparkSession.builder.getOrCreate()
+lake = os.environ["LAKE"]
+rows = spark.read.schema("id int, name string").csv(os.environ["DATA"] + "/names.csv")
+rows = rows.select(
+    "id",
+    F.udf(str.upper)("name").alias("name"),
+    F.lit("1.10").cast("decimal(12,2)").alias("amount"),
+    F.lit("2026-03-01 10:00:00").cast("timestamp").alias("at"),
+    F.array(F.lit(1), F.lit(None).cast("int")).alias("list"),
+    F.when(F.col("id") < 3, F.lit("2026-03-01").cast("date")).alias("day"),
+)
+rows.write.partitionBy("day").parquet(lake + "/names")
+plain = rows.select("id", "name").repartition(int(spark.conf.get("spark.sql.shuffle.partitions")))
+plain.write.format("delta").partitionBy("id").save(lake + "/merged")
+plain.withColumn("name", F.lit("changed")).where("id = 1").createOrReplaceTempView("changes")
+spark.sql(f"MERGE INTO delta.`{lake}/merged` AS t USING changes AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET *")
+print(sys.argv[1:], spark.conf.get("spark.sql.shuffle.partitions"))
+"""
+START = "from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()\n"
+BAD = {
+    "does not parse": ("def f(:\n", None, "SyntaxError"),
+    "fails in a task": (START + "spark.range(3).rdd.map(lambda n: 1 // n).collect()", None, "ZeroDivisionError"),
+    "hangs": (START + "import time\ntime.sleep(1000)", "timeout", ""),
+    "floods its output": (START + "while True: print('x' * 100_000)", "output", ""),
+    "fills the memory": (START + "whole = [b'x' * 2**20 for _ in range(5000)]", "memory", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[dict[str, Lab]]:
+    """A lab a sandbox, opened when it is first asked for."""
+    labs: dict[str, Lab] = {}
+    yield labs
+    for lab in labs.values():
+        lab.close()
+
+
+def lab_in(sandbox: str, opened: dict[str, Lab], files: dict[str, str] | None = None) -> Lab:
+    if sandbox not in opened:
+        task = task_with(["spark"], "spark", memory=2048, disk=256, processes=512)
+        opened[sandbox] = Lab(task, _choice.load(sandbox), Submission())
+    return begin(opened[sandbox], files)
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+def test_what_a_job_writes_is_read_as_what_it_is(sandbox: str, opened: dict[str, Lab]) -> None:
+    lab = lab_in(sandbox, opened, {"job.py": TABLES})
+    spark = lab.use(Spark)
+    lab.deliver({"names.csv": "1,anna\n2,\n3,zoë\n"})
+    done = spark.submit("job.py", "--date", "2026-03-01", settings={"spark.sql.shuffle.partitions": "3"})
+    assert done.ok, done.explain()
+    assert done.stdout.splitlines() == ["['--date', '2026-03-01'] 3"]
+    day, at = datetime.date(2026, 3, 1), datetime.datetime(2026, 3, 1, 10)
+    names = spark.parquet("names")
+    assert names.columns == ("id", "name", "amount", "at", "list", "day")
+    assert sorted(names.rows, key=str) == [
+        (1, "ANNA", Decimal("1.10"), at, [1, None], day),
+        (2, None, Decimal("1.10"), at, [1, None], day),
+        (3, "ZOË", Decimal("1.10"), at, [1, None], None),
+    ]
+    now, before = spark.delta("merged"), spark.delta("merged", version=0)
+    assert sorted(now.table.rows) == [(1, "changed"), (2, None), (3, "ZOË")]
+    assert sorted(before.table.rows) == [(1, "ANNA"), (2, None), (3, "ZOË")]
+    assert (now.version, now.operations) == (1, {0: "WRITE", 1: "MERGE"})
+    assert (now.partitioned_by, now.types) == (("id",), {"id": "integer", "name": "string"})
+    assert any(path.startswith("day=2026-03-01/") for path in spark.files("names"))
+    assert not lab.box.incidents
+
+
+@pytest.mark.parametrize("sandbox", SANDBOXES)
+@pytest.mark.parametrize(("job", "killed", "said"), BAD.values(), ids=BAD.keys())
+def test_a_bad_job_ends_within_its_limits(
+    sandbox: str, job: str, killed: str | None, said: str, opened: dict[str, Lab]
+) -> None:
+    lab = lab_in(sandbox, opened, {"job.py": job})
+    done = lab.use(Spark).submit("job.py", timeout=10 if killed == "timeout" else 90)
+    assert not done.ok
+    assert done.killed == killed, done.explain()
+    assert said in done.explain()
+    # Nothing of it is there when the next one comes.
+    assert lab.box.run(["sh", "-c", "ls /proc | grep -c '^[0-9]'"]).stdout.strip() in ("3", "4", "5", "6", "7", "8")
+    lab.fresh()
+    assert lab.box.collect() == {"job.py": job.encode()}
+
+
+@pytest.mark.bubblewrap
+def test_a_real_command_starts_without_our_settings(opened: dict[str, Lab]) -> None:
+    """As an agent would try things: the version, with what the image holds."""
+    done = lab_in("bubblewrap", opened).run("spark-submit", "--version")
+    assert done.ok
+    assert "version 4.1" in done.stderr
+
+
+FOLDERS = {
+    "nothing": "true",
+    "a file": "echo hello > lake/orders",
+    "an empty folder": "mkdir lake/orders",
+    "only what is no data": "mkdir lake/orders && touch lake/orders/_SUCCESS lake/orders/.part.crc",
+    "no Parquet": "mkdir lake/orders && echo hello > lake/orders/part-0.parquet",
+    "zeros": "mkdir lake/orders && truncate -s 1M lake/orders/part-0.parquet",
+    "a link to a file": "mkdir lake/orders && ln -s /etc/passwd lake/orders/part-0.parquet",
+    "a link to a folder": "ln -s /data lake/orders",
+    "a pipe": "mkdir lake/orders && mkfifo lake/orders/part-0.parquet",
+    "a log that is broken": "mkdir -p lake/orders/_delta_log && echo '{' > lake/orders/_delta_log/00000000000000000000.json",
+}
+
+
+@pytest.mark.bubblewrap
+@pytest.mark.parametrize("script", FOLDERS.values(), ids=FOLDERS.keys())
+def test_a_folder_that_is_no_table_is_the_submissions_fault(script: str, opened: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", opened)
+    assert lab.run("bash", "-c", f"mkdir lake && {script}").ok
+    for read in (lab.use(Spark).parquet, lab.use(Spark).delta):
+        with pytest.raises(SubmissionFault, match="orders can't be read"):
+            read("orders")
+
+
+@pytest.mark.bubblewrap
+def test_a_table_without_end_is_the_submissions_fault(opened: dict[str, Lab]) -> None:
+    make = """
+import os, pyarrow, pyarrow.parquet
+os.makedirs("lake/orders")
+pyarrow.parquet.write_table(pyarrow.table({"id": [1] * 600_000}), "lake/orders/part-0.parquet")
+"""
+    lab = lab_in("bubblewrap", opened)
+    assert lab.run("python", "-c", make).ok
+    with pytest.raises(SubmissionFault, match="more than 500000 rows"):
+        lab.use(Spark).parquet("orders")
+
+
+@pytest.mark.bubblewrap
+def test_settings_are_nobodys_to_change(opened: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", opened)
+    assert not lab.run("bash", "-c", "echo spark.master yarn >> $SPARK_CONF_DIR/spark-defaults.conf").ok
+    assert not lab.run("bash", "-c", "rm $SPARK_HOME/warm/classes.jsa").ok
+
+
+def test_a_sandbox_that_works_is_there() -> None:
+    assert any(diagnosis(name).works for name in ("docker", "bubblewrap"))
