@@ -17,6 +17,8 @@ class Engine:
 
     name: ClassVar[str]
     fidelity: ClassVar[str]
+    # Whether every command takes seconds to start: the everyday tests then prove less of a task.
+    starts_slowly: ClassVar[bool] = False
 
     def __init__(self, box: Box) -> None:
         self.box = box

@@ -58,6 +58,7 @@ class Spark(Engine):
         "Spark 4.1 and Delta Lake 4.4, the real things, in local mode on two cores: driver and executor are one process, "
         "files lie on a disk; no cluster manager, no Hive metastore."
     )
+    starts_slowly: ClassVar[bool] = True
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)

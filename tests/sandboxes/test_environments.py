@@ -41,9 +41,9 @@ def cached(tmp_path: Path) -> list[str]:
 
 
 def test_an_unknown_environment_lists_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="unknown environment 'spark'") as caught:
-        Embedded().open("spark", docker.BoxLimits())
-    assert caught.value.mend == "known: airflow3, core"
+    with pytest.raises(UsageError, match="unknown environment 'nothing'") as caught:
+        Embedded().open("nothing", docker.BoxLimits())
+    assert caught.value.mend == "known: airflow3, core, spark"
 
 
 @pytest.mark.parametrize("name", ["../core", "core/../core", ""])
