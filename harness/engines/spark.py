@@ -94,7 +94,8 @@ class Spark(Engine):
             return done
         # Spark passes on what Python writes to either as standard output; Java's stacks would hide the rest.
         said, job = (
-            "\n".join(line for line in text.splitlines() if not FRAME.match(line)) for text in (done.stderr, done.stdout)
+            "\n".join(line for line in text.splitlines() if not FRAME.match(line))
+            for text in (done.stderr, done.stdout)
         )
         return replace(done, stderr=f"{said[-500:]}\n{job[-1000:]}".strip())
 

@@ -128,7 +128,7 @@ FOLDERS = {
     "a link to a file": "mkdir lake/orders && ln -s /etc/passwd lake/orders/part-0.parquet",
     "a link to a folder": "ln -s /data lake/orders",
     "a pipe": "mkdir lake/orders && mkfifo lake/orders/part-0.parquet",
-    "a log that is broken": "mkdir -p lake/orders/_delta_log && echo '{' > lake/orders/_delta_log/00000000000000000000.json",
+    "a broken log": "mkdir -p lake/orders/_delta_log && echo '{' > lake/orders/_delta_log/00000000000000000000.json",
 }
 
 

@@ -107,7 +107,16 @@ def fetch_jars(home: Path, java: Path) -> None:
         module = Path(folder, "ivy.xml")
         module.write_text(MODULE.format(dependencies=dependencies))
         (ivy,) = (home / "jars").glob("ivy-*.jar")
-        command = [java / "bin" / "java", "-cp", ivy, "org.apache.ivy.Main", "-ivy", module, "-cache", f"{folder}/cache"]
+        command = [
+            java / "bin" / "java",
+            "-cp",
+            ivy,
+            "org.apache.ivy.Main",
+            "-ivy",
+            module,
+            "-cache",
+            f"{folder}/cache",
+        ]
         done = subprocess.run(
             [*command, "-retrieve", f"{folder}/[artifact]-[revision].[ext]"],
             capture_output=True,

@@ -176,7 +176,9 @@ def broken_rows_are_kept_aside_with_a_reason(in_order: InOrder, world: World) ->
         assert_same_rows(seen.rejected, world.rejected(drops), REJECTED, why="broken rows of the drops so far")
         reasons = [reason for (reason,) in canonical_rows(seen.rejected, {"reason": "text"})]
         assert all(reason and reason.strip() for reason in reasons), "a rejected row has no reason"
-        stray = [row for row in canonical_rows(seen.orders, ORDER) if row[0] is None or row[0] in world.groups["broken"]]
+        stray = [
+            row for row in canonical_rows(seen.orders, ORDER) if row[0] is None or row[0] in world.groups["broken"]
+        ]
         assert not stray, f"{len(stray)} broken rows are among the orders, e.g. {stray[0]}"
 
 
