@@ -55,8 +55,8 @@ class Spark(Engine):
 
     name: ClassVar[str] = "spark"
     fidelity: ClassVar[str] = (
-        "Spark 4.1 and Delta Lake 4.4, the real things, in local mode on two cores: driver and executor are one process, "
-        "files lie on a disk; no cluster manager, no Hive metastore."
+        "Spark 4.1 and Delta Lake 4.4, the real things, in local mode on two cores: driver and executor are one "
+        "process, files lie on a disk; no cluster manager, no Hive metastore."
     )
     starts_slowly: ClassVar[bool] = True
 

@@ -85,14 +85,14 @@ def java_home() -> Path:
     Raises:
         SystemExit: none is here.
     """
-    found = {}
+    found: dict[int, Path] = {}
     for pattern in filter(None, PLACES):
         for place in sorted(Path("/").glob(pattern.lstrip("/"))):
             if (place / "bin" / "java").is_file():
                 said = subprocess.run([place / "bin" / "java", "-version"], capture_output=True, text=True, check=False)
-                version = re.search(r'version "(\d+)', said.stderr)
-                if version and int(version[1]) in SUITABLE:
-                    found.setdefault(int(version[1]), (place / "bin" / "java").resolve().parent.parent)
+                number = re.search(r'version "(\d+)', said.stderr)
+                if number and int(number[1]) in SUITABLE:
+                    found.setdefault(int(number[1]), (place / "bin" / "java").resolve().parent.parent)
     for version in SUITABLE:
         if version in found:
             return found[version]
@@ -107,16 +107,8 @@ def fetch_jars(home: Path, java: Path) -> None:
         module = Path(folder, "ivy.xml")
         module.write_text(MODULE.format(dependencies=dependencies))
         (ivy,) = (home / "jars").glob("ivy-*.jar")
-        command = [
-            java / "bin" / "java",
-            "-cp",
-            ivy,
-            "org.apache.ivy.Main",
-            "-ivy",
-            module,
-            "-cache",
-            f"{folder}/cache",
-        ]
+        command = [f"{java}/bin/java", "-cp", str(ivy), "org.apache.ivy.Main"]
+        command += ["-ivy", str(module), "-cache", f"{folder}/cache"]
         done = subprocess.run(
             [*command, "-retrieve", f"{folder}/[artifact]-[revision].[ext]"],
             capture_output=True,
@@ -176,7 +168,7 @@ def archive_classes(home: Path, java: Path) -> None:
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         }
         options = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
-        command = [home / "bin" / "spark-submit", *options, f"{folder}/job.py", folder]
+        command = [f"{home}/bin/spark-submit", *options, f"{folder}/job.py", folder]
         done = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode or not (warm / "classes.jsa").is_file():
             sys.exit(f"the job that warms Spark failed:\n{done.stderr[-2000:]}")

@@ -1,4 +1,4 @@
-"""Runs two drops in order and the older one again; then, in an empty lake, both the other way round and cut otherwise."""
+"""Runs two drops in order and the older one again; then, in an empty lake, both the other way round, cut otherwise."""
 
 from __future__ import annotations
 

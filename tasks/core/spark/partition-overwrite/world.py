@@ -132,7 +132,7 @@ class Shop:
 
 
 def build(seed: int, scale: float = 1.0) -> World:
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311
     shop = Shop(draw)
     drops: dict[str, list[Fields]] = {FIRST: [], SECOND: []}
     some = range(max(round(12 * scale), 2))
