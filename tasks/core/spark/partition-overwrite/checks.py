@@ -107,18 +107,18 @@ def assert_orders(world: World, table: Table, why: str, groups: Iterable[str], d
     assert_same_rows(Table(table.name, table.columns, rows), expected, ORDER, why=why)
 
 
-@check("correctness", clauses=["expertise/apache-spark", "responsibilities/design-and-build-etl-elt-pipelines"])
+@check("correctness", clauses=["expertise-areas/apache-spark", "responsibilities/design-and-build-etl-elt-pipelines"])
 def every_order_stands_once_as_it_was_last_written(in_order: InOrder, world: World) -> None:
     assert_orders(world, in_order.after[FIRST].orders, "after the first drop", EVERYDAY, [FIRST])
     assert_orders(world, in_order.after[SECOND].orders, "after both drops", EVERYDAY, DROPS)
 
 
-@check("correctness", clauses=["expertise/spark-in-pyspark-and-in-scala"])
+@check("correctness", clauses=["expertise-areas/pyspark"])
 def of_two_rows_of_one_moment_the_higher_revision_counts(in_order: InOrder, world: World) -> None:
     assert_orders(world, in_order.after[SECOND].orders, "orders with two rows of one moment", ["corrected"], DROPS)
 
 
-@check("correctness", clauses=["expertise/apache-spark", "constraints/test-with-production-like-volumes"])
+@check("correctness", clauses=["expertise-areas/apache-spark"])
 def neither_files_nor_partitions_of_a_drop_matter(otherwise: dict[str, State], world: World) -> None:
     why = "the same rows in five files, in another order, on one core with seven shuffle partitions"
     assert_orders(world, otherwise[SECOND].orders, why, (*EVERYDAY, "corrected"), [SECOND])
