@@ -151,6 +151,8 @@ class DockerSpace:
                 user=str(KEEPER_UID),
                 hostname="worker",
                 network_mode="none",
+                # Java looks its own host up.
+                extra_hosts={"worker": "127.0.0.1"},
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
                 read_only=True,

@@ -30,7 +30,7 @@ lake = os.environ["LAKE"]
 rows = spark.read.schema("id int, name string").csv(os.environ["DATA"] + "/names.csv")
 rows = rows.select(
     "id",
-    F.udf(str.upper)("name").alias("name"),
+    F.udf(lambda name: name and name.upper())("name").alias("name"),
     F.lit("1.10").cast("decimal(12,2)").alias("amount"),
     F.lit("2026-03-01 10:00:00").cast("timestamp").alias("at"),
     F.array(F.lit(1), F.lit(None).cast("int")).alias("list"),
@@ -46,7 +46,7 @@ print(sys.argv[1:], spark.conf.get("spark.sql.shuffle.partitions"))
 START = "from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()\n"
 BAD = {
     "does not parse": ("def f(:\n", None, "SyntaxError"),
-    "fails in a task": (START + "spark.range(3).rdd.map(lambda n: 1 // n).collect()", None, "ZeroDivisionError"),
+    "fails in a task": (START + "spark.range(3).rdd.map(lambda row: 1 // row.id).collect()", None, "ZeroDivisionError"),
     "hangs": (START + "import time\ntime.sleep(1000)", "timeout", ""),
     "floods its output": (START + "while True: print('x' * 100_000)", "output", ""),
     "fills the memory": (START + "whole = [b'x' * 2**20 for _ in range(5000)]", "memory", ""),
