@@ -138,8 +138,7 @@ class Postgres(CrashingEngine):
 
     def reset(self) -> None:
         # What a role has set for itself outlives a database.
-        self._administer("ALTER ROLE loader RESET ALL", "ALTER ROLE loader PASSWORD 'loader'")
-        self._replace("blank")
+        self._replace("blank", "ALTER ROLE loader RESET ALL", "ALTER ROLE loader PASSWORD 'loader'")
 
     def save(self) -> str:
         """Keep the database as it is now; returns a name for ``restore``."""
@@ -151,8 +150,9 @@ class Postgres(CrashingEngine):
     def restore(self, name: str) -> None:
         self._replace(name)
 
-    def _replace(self, template: str) -> None:
+    def _replace(self, template: str, *before: str) -> None:
         self._administer(
+            *before,
             f"UPDATE pg_database SET datistemplate = false WHERE datname = '{DATABASE}' AND datistemplate",
             f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)",
             f"CREATE DATABASE {DATABASE} TEMPLATE {template} OWNER loader",

@@ -222,15 +222,19 @@ def duckdb_execute(path: str, statements: list[str]) -> dict:
 
 
 def duckdb_append(path: str, table: str, columns: list[str], rows: list[list]) -> dict:
+    """Append rows of texts and nulls to a table of the world's, from a file: for parameters, DuckDB imports pandas."""
     import duckdb
 
+    if not rows:
+        return {}
+    types = ", ".join(f"c{number}: 'VARCHAR'" for number in range(len(columns)))
+    names = ", ".join(f'"{column}"' for column in columns)
     try:
-        with duckdb.connect(path) as link:
-            names = ", ".join(f'"{column}"' for column in columns)
-            marks = ", ".join("?" for _ in columns)
-            link.execute("BEGIN")
-            link.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows) if rows else None
-            link.execute("COMMIT")
+        with tempfile.NamedTemporaryFile("w", dir=".", suffix=".json") as file, duckdb.connect(path) as link:
+            file.writelines(json.dumps({f"c{n}": value for n, value in enumerate(row)}) + "\n" for row in rows)
+            file.flush()
+            source = f"read_json('{file.name}', format='newline_delimited', columns={{{types}}})"
+            link.execute(f"INSERT INTO {table} ({names}) SELECT * FROM {source}")
         return {}
     except duckdb.Error as error:
         return failure(error)
