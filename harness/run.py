@@ -22,6 +22,7 @@ from harness.models import Model, ModelParameters, Usage, _journal, _prices
 from harness.models._retry import RetryPolicy
 from harness.persona import Persona
 from harness.sandboxes import Sandbox, _choice
+from harness.sandboxes._environments import lacking
 from harness.schedule import run_all
 from harness.submission import Submission
 from harness.task import HIDDEN_SEEDS, Task, load_suite
@@ -63,12 +64,31 @@ def choose(model: str, agent: str | None, parameters: ModelParameters, budgets: 
     return Chosen(driver, models.connect(model, parameters, retry), model, parameters, budget)
 
 
+def runnable(sandbox: Sandbox, tasks: Sequence[Task], display: Display, *, named: bool) -> list[Task]:
+    """The tasks whose engines this machine can have; if they were ``named`` one by one, an error where it can't."""
+    reasons = {} if sandbox.name.startswith("docker") else {name: lacking(name) for name in environments_of(tasks)}
+    left_out = [task.id for task in tasks if reasons.get(task.manifest.environment)]
+    if not left_out:
+        return list(tasks)
+    said = "; ".join(filter(None, reasons.values()))
+    if named or len(left_out) == len(tasks):
+        raise UsageError(
+            f"{', '.join(left_out)} can't run here: {said}", "or use Docker: its images bring what they need"
+        )
+    display.note(f"left out: {', '.join(left_out)}: {said}")
+    return [task for task in tasks if not reasons.get(task.manifest.environment)]
+
+
+def environments_of(tasks: Sequence[Task]) -> list[str]:
+    return sorted({task.manifest.environment for task in tasks})
+
+
 def prepare(sandbox: Sandbox, tasks: Sequence[Task], display: Display) -> dict[str, str]:
     """Build what the tasks' boxes are made of, where it isn't; the digest of each environment."""
     digests = {}
     if left := sandbox.reap():
         display.note(f"removed {left} boxes of runs that died")
-    for environment in sorted({task.manifest.environment for task in tasks}):
+    for environment in environments_of(tasks):
         if not sandbox.is_prepared(environment):
             display.note(f"building the environment {environment} for {sandbox.name} (once; kept for later runs)")
         digests[environment] = sandbox.prepare(environment)

@@ -119,6 +119,7 @@ def command(
             parameters = ModelParameters(effort, temperature, max_output_tokens, base_url)
             chosen = run.choose(model, agent, parameters, budgets)
             box = _choice.choose(sandbox, trusted=chosen.agent.trusted, docker_runtime=docker_runtime)
+            tasks = run.runnable(box, tasks, shown, named=bool(task))
             session = run.begin(chosen, told, tasks, attempts, box, shown, runs, prices)
         go_on = going_on(session.directory, own_suite, prices)
         try:

@@ -59,6 +59,15 @@ def preparation(name: str) -> Path:
     return own if own.is_file() else runtime_folder() / "driver" / "prepare.py"
 
 
+def lacking(name: str) -> str:
+    """What this machine lacks for the virtual environment, and how to mend it; empty if nothing is known to."""
+    if preparation(name).parent.name != name:
+        return ""
+    argv = [base_interpreter(), str(preparation(name)), "--try"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stderr.strip() if done.returncode else ""
+
+
 def venv_digest(name: str) -> str:
     """What a virtual environment depends on; the runtime's scripts but ``prepare`` may change without a rebuild."""
     python = f"{sys.version_info[:3]} {platform.machine()} {base_interpreter()}".encode()

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.display import display
 from harness.errors import InfrastructureError, UsageError
+from harness.run import runnable
 from harness.sandboxes import _environments, docker
 from harness.sandboxes._environments import build_venv, venv_folder
 from harness.sandboxes.embedded import Embedded
+from harness.task import Task
+from tests.engines.conftest import task_with
 
 IMPOSSIBLE = "no-such-package @ file:///nowhere/no_such_package-1.0-py3-none-any.whl --hash=sha256:" + "0" * 64 + "\n"
 
@@ -110,6 +114,22 @@ def test_a_build_whose_preparation_fails_leaves_nothing(recipes: Path, tmp_path:
     with pytest.raises(InfrastructureError, match="the database could not be made"):
         build_venv("tiny")
     assert cached(tmp_path) == []
+
+
+def test_a_machine_without_what_an_environment_takes_leaves_its_tasks_out(
+    recipes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (recipes / "tiny" / "prepare.py").write_text("raise SystemExit('no Java is here: install one')")
+    (recipes / "other").mkdir()
+    (recipes / "other" / "requirements.lock").write_text("")
+    without, plain = (Task("test", recipes, task_with(["dbt"], name).manifest) for name in ("tiny", "other"))
+    with display(sys.stderr) as shown:
+        assert runnable(Embedded(), [without, plain], shown, named=False) == [plain]
+        assert runnable(docker.Docker(), [without, plain], shown, named=True) == [without, plain]
+        for tasks, named in (([without, plain], True), ([without], False)):
+            with pytest.raises(UsageError, match="can't run here: no Java is here: install one"):
+                runnable(Embedded(), tasks, shown, named=named)
+    assert "left out: sql/orders: no Java is here: install one" in capsys.readouterr().err
 
 
 BUILD = """

@@ -187,4 +187,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if sys.argv[1:] == ["--try"]:  # only whether this machine has what it takes
+        java_home()
+    else:
+        main(Path(sys.argv[1]))
