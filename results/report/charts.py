@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 INSET = 3.0  # percent at both ends, so that no mark is cut off
 
@@ -63,11 +64,12 @@ class Mark:
 
 @dataclass(frozen=True)
 class Point:
-    """A configuration by what it cost and what it scored."""
+    """A configuration by what it cost and what it scored. ``front``: none scores as much for less money."""
 
     label: str
     x: float
     y: float
+    front: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,15 @@ class Scatter:
 
     @property
     def told(self) -> str:
-        return "; ".join(f"{point.label}: ${point.x:.4g}, score {point.y:.2f}" for point in self.points)
+        return "; ".join(
+            f"{point.label}: ${point.x:.4g}, score {point.y:.2f}{', on the front' if point.front else ''}"
+            for point in self.points
+        )
+
+    @property
+    def front(self) -> list[tuple[Point, Point]]:
+        """The front's points with their successors, the cheapest first."""
+        return list(pairwise(sorted((point for point in self.points if point.front), key=lambda point: point.x)))
 
 
 def differences_axis(bounds: Iterable[float | None]) -> Axis:
@@ -88,16 +98,20 @@ def differences_axis(bounds: Iterable[float | None]) -> Axis:
     return Axis(-reach, reach, (-reach, -reach / 2, 0.0, reach / 2, reach))
 
 
-def cost_and_score(rows: Sequence[tuple[str, Decimal | None, float | None, int]]) -> Scatter | None:
-    """Of (label, total cost, score, trials) the cost of a trial against the score; nothing where fewer than two are
-    known, or all were free."""
-    known = [(label, float(cost) / trials, score) for label, cost, score, trials in rows if cost is not None
-             and score is not None and trials]  # fmt: skip
-    dearest = max((cost for _, cost, _ in known), default=0.0)
+def cost_and_score(rows: Sequence[tuple[str, Decimal | None, float | None, int, bool]]) -> Scatter | None:
+    """Of (label, total cost, score, trials, whether on the front) the cost of a trial against the score.
+
+    Nothing where fewer than two are known, or all were free.
+    """
+    known = [
+        Point(label, float(cost) / trials, score, front)
+        for label, cost, score, trials, front in rows
+        if cost is not None and score is not None and trials
+    ]
+    dearest = max((point.x for point in known), default=0.0)
     if len(known) < 2 or dearest <= 0:
         return None
     step = 10 ** math.floor(math.log10(dearest))
     top = next(factor * step for factor in (1, 2, 4, 5, 10) if dearest <= factor * step * (1 + 1e-9))
     axis = Axis(0.0, top, (0.0, top / 2, top), "$")
-    points = tuple(Point(label, cost, score) for label, cost, score in known)
-    return Scatter(axis, points, len(rows) - len(known))
+    return Scatter(axis, tuple(known), len(rows) - len(known))

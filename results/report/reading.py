@@ -13,7 +13,7 @@ from pathlib import Path
 from results.comparable import NotComparable, require_comparable
 from results.comparison import Comparison, compare
 from results.errors import RunDirectoryError
-from results.leaderboard import Leaderboard, Run, leaderboards
+from results.leaderboard import By, Leaderboard, Run, leaderboards
 from results.records import TrialRecord, slug
 from results.rendering import Row
 from results.run_directory import RunDirectory, TrialFolder, find_runs
@@ -61,6 +61,15 @@ class ReportedRun:
         return board.rows()[0]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some of a board's tasks, by what they have in common, and what each of its rows scored in them."""
+
+    name: str
+    tasks: int
+    scores: list[float | None]
+
+
 @dataclass(frozen=True, eq=False)
 class Board:
     """A leaderboard with the runs that it is made of; ``name`` tells it from all others, also in a later report."""
@@ -80,6 +89,15 @@ class Board:
     def rows(self) -> list[Row]:
         """The table's rows, best first."""
         return self.table.rows()
+
+    def parts(self, by: By) -> list[Part]:
+        """The scores in each technology, say: one for each of ``rows``."""
+        tables = leaderboards([Run(run.directory.record, list(run.trials)) for run in self.runs], by)
+        found = []
+        for table in tables:
+            scores = {_configuration(row): row["score"] for row in table.rows()}
+            found.append(Part(str(table.part), len(table.tasks), [scores[_configuration(row)] for row in self.rows]))
+        return found
 
     def runs_of(self, row: Row) -> list[ReportedRun]:
         ids = set(str(row["runs"]).split())
@@ -208,6 +226,10 @@ def _read(path: Path) -> ReportedRun:
     finished = {trial.key for trial in trials}
     unfinished = {key: folder for key, folder in directory.unfinished().items() if key not in finished}
     return ReportedRun(directory, tuple(trials), unfinished)
+
+
+def _configuration(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in ("model", "agent", "persona", "persona_digest", "parameters"))
 
 
 def _same(one: Path, other: Path) -> bool:

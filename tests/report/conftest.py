@@ -40,7 +40,11 @@ a day loaded twice: orders: 3 rows, expected 3; columns: id, name, city
 def ordinary_run(path: Path, skill: float, seed: int = 1, **changes: object) -> RunDirectory:
     """A run of four tasks with two attempts each, with submissions and transcripts."""
     trials = drawn_trials(dict.fromkeys(TASKS, skill), 2, np.random.default_rng(seed))
-    notes = {"perturbations": ("batch 3 came after batch 4", "the day was loaded twice")}
+    notes = {
+        "perturbations": ("batch 3 came after batch 4", "the day was loaded twice"),
+        "technologies": ("postgres",),
+        "difficulty": "hard",
+    }
     told = [
         trial.model_copy(
             update={

@@ -156,8 +156,8 @@ def test_rows_are_filtered_by_words_and_state(page: Page, ordinary: Path) -> Non
 
 def test_the_leaderboard_ranks_and_draws_what_it_ranks(page: Page, ordinary: Path) -> None:
     page.goto((ordinary / "index.html").as_uri())
-    assert [text.split()[0] for text in column(page, "[id^=board-]", 2)] == ["anthropic/good", "openai/bad"]
-    scores = [text.split()[0] for text in column(page, "[id^=board-]", 3)]
+    assert [text.split()[0] for text in column(page, "table[id^=board-]", 3)] == ["anthropic/good", "openai/bad"]
+    scores = [text.split()[0] for text in column(page, "table[id^=board-]", 4)]
     assert page.locator(".intervals .value").all_inner_texts()[:2] == scores
     for mark, score in zip(page.locator(".intervals li svg[role=img]").all(), scores, strict=True):
         assert f": {score}, between " in (mark.get_attribute("aria-label") or "")
@@ -166,6 +166,17 @@ def test_the_leaderboard_ranks_and_draws_what_it_ranks(page: Page, ordinary: Pat
         assert dot
         share = (dot["x"] + dot["width"] / 2 - width["x"]) / width["width"]
         assert share == pytest.approx(0.03 + 0.94 * float(score), abs=0.01)
+
+
+def test_the_leaderboard_tells_ties_the_front_and_parts(page: Page, ordinary: Path) -> None:
+    page.goto((ordinary / "index.html").as_uri())
+    assert column(page, "table[id^=board-]", 2) == ["1=", "1="]  # four tasks don't tell them apart
+    told = page.locator(".scatter svg").get_attribute("aria-label") or ""
+    assert re.fullmatch(r"#1: \$0\.1, score 0\.\d\d, on the front; #2: \$0\.1, score 0\.\d\d", told)
+    scores = [text.split()[0] for text in column(page, "table[id^=board-]", 4)]
+    for title, part in (("By technology", "postgres"), ("By difficulty", "hard")):
+        region = page.get_by_role("region", name=title)
+        assert [row.split() for row in region.locator("tbody tr").all_inner_texts()] == [[part, "4", "tasks", *scores]]
 
 
 # By keyboard

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from results.leaderboard import By
 from results.rendering import Row, notes
 from results.report.charts import SHARES, Mark, cost_and_score
 from results.report.pages import File
@@ -13,6 +14,7 @@ from results.report.reading import Board, Source
 
 PLACE = 10
 ENTRY = ("Leaderboard", "index.html")
+PARTS: tuple[By, ...] = ("technology", "responsibility", "difficulty")
 
 
 def files(source: Source) -> Iterator[File]:
@@ -32,10 +34,11 @@ def _board(board: Board) -> dict[str, Any]:
         "marks": [_mark(board, number, row) for number, row in enumerate(rows, start=1)],
         "scatter": cost_and_score(
             [
-                (f"#{number}", row["cost"], row["score"], row["graded"] + row["invalid"])
+                (f"#{number}", row["cost"], row["score"], row["graded"] + row["invalid"], bool(row["front"]))
                 for number, row in enumerate(rows, 1)
             ]
         ),
+        "parts": {by: board.parts(by) for by in PARTS},
         "has_k": any(row["k"] is not None for row in rows),
         "notes": [
             *notes(rows),
