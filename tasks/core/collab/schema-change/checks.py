@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows
 from harness.engines.postgres import Postgres
@@ -19,6 +20,18 @@ STEPS = {"expand": "expanded", "backfill": "backfilled", "contract": "contracted
 MOST_USERS = 1000  # a transaction
 CRASHES = 2
 SHOWN = 3
+OPERATION = Operation(
+    command="psql --no-psqlrc --quiet -v ON_ERROR_STOP=1 -f expand.sql",
+    fills=("app.users",),
+    every=None,
+    topics={
+        "long addresses": "120 long length character varchar",
+        "who else reads the column": "depend view reporting consumer reader",
+        "addresses that are missing": "null missing empty",
+        "writes during the steps": "concurr writ lock version rollout",
+        "one user for an address": "unique duplic case lower",
+    },
+)
 USER = {"user_id": "integer", "address": "text", "name": "text"}
 CONTACT = {"user_id": "integer", "email": "text", "domain": "text"}
 COLUMNS = """
