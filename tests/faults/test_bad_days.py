@@ -109,7 +109,7 @@ def endure(provider: ProviderServer, name: str, trials: int, folder: Path, bench
 def test_every_trial_ends_and_the_money_adds_up(
     name: str, provider: ProviderServer, tmp_path: Path, bench: Bench
 ) -> None:
-    days = endure(provider, name, 6, tmp_path, bench)
+    days = endure(provider, name, 4, tmp_path, bench)
     assert len(days.injected) >= 3
 
 
