@@ -23,7 +23,7 @@ from harness.sandboxes import BoxLimits, _choice
 from harness.sandboxes._box import Box
 with Box(_choice.load(sys.argv[1]), "core", BoxLimits(memory=256, disk=24, processes=48)) as box:
     box.run(["true"], role="driver")
-    print(getattr(box.space, "_name", "") or box.space._root, flush=True)
+    print(getattr(box.space, "name", "") or box.space._root, flush=True)
     box.run(["sleep", sys.argv[2]], timeout=600)
 """
 
@@ -78,7 +78,7 @@ def is_there(box: str) -> bool:
 def test_a_closed_box_is_gone(name: str) -> None:
     with Box(_choice.load(name), "core", SMALL) as box:
         box.run(["true"])
-        place = str(getattr(box.space, "_name", "") or getattr(box.space, "_root", ""))
+        place = str(getattr(box.space, "name", "") or getattr(box.space, "_root", ""))
         assert is_there(place)
     assert not is_there(place)
 
@@ -87,7 +87,7 @@ def test_a_closed_box_is_gone(name: str) -> None:
 def test_a_box_is_gone_after_an_error(name: str) -> None:
     place = ""
     with pytest.raises(RuntimeError), Box(_choice.load(name), "core", SMALL) as box:
-        place = str(getattr(box.space, "_name", "") or getattr(box.space, "_root", ""))
+        place = str(getattr(box.space, "name", "") or getattr(box.space, "_root", ""))
         raise RuntimeError
     assert not is_there(place)
 
