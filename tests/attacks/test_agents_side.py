@@ -41,9 +41,11 @@ ALLOWED = (
     "/opt/engine/.gitignore", "/opt/engine/.lock", "/opt/engine/CACHEDIR.TAG", "/opt/engine/lib64",
     "/opt/engine/pyvenv.cfg", "/opt/engine/share/man/*", "/opt/engine/share/jupyter/*", "/opt/engine/share/doc/*",
     "/opt/engine/share/warm/postgres/cluster.tar", "/opt/engine/share/warm/airflow/airflow.db",
+    "/opt/engine/share/warm/java", "/opt/engine/share/warm/spark",
     "/opt/engine/share/py4j/*", "/opt/engine/include/*", "/opt/engine/etc/*",
     "/opt/runtime/resident.py", "/opt/runtime/dbt_calls.py", "/opt/runtime/airflow_calls.py",
     "/sockets/.s.PGSQL.5432", "/sockets/dbt/profiles.yml",
+    "/sockets/spark/spark-defaults.conf", "/sockets/spark/log4j2.properties",
     "/tmp/airflow/airflow.db",
 )  # fmt: skip
 VARIABLES = {
@@ -52,6 +54,7 @@ VARIABLES = {
     "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "DATABASE_URL",
     "AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__LOAD_EXAMPLES",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_CONN_WAREHOUSE",
+    "LAKE", "JAVA_HOME", "PYSPARK_PYTHON", "SPARK_CONF_DIR", "SPARK_HOME", "SPARK_LAUNCHER_OPTS", "SPARK_LOCAL_IP",
 }  # fmt: skip
 # Words that tell what is done to the work later.
 TELLING = re.compile(
