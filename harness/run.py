@@ -19,7 +19,7 @@ from harness.agents._baseline import Baseline
 from harness.budgets import Budgets, RunBudget, need_price
 from harness.display import Display
 from harness.errors import UsageError
-from harness.judge.trials import paid_by_judges
+from harness.judge.trials import Appointed, judge_run, paid_by_judges
 from harness.models import Model, ModelParameters, Usage, _journal, _prices
 from harness.models._retry import RetryPolicy
 from harness.persona import Persona
@@ -219,8 +219,10 @@ class Session:
     chosen: Chosen
     configuration: Configuration
 
-    def finish(self, display: Display, concurrency: int | None, *, retry_invalid: bool) -> None:
-        """Do the trials without a record.
+    def finish(
+        self, display: Display, concurrency: int | None, *, retry_invalid: bool, judge: Appointed | None = None
+    ) -> None:
+        """Do the trials without a record; then ask the judge, if there is one, what it wasn't asked yet.
 
         Raises:
             RunDirectoryError: another process does them.
@@ -241,6 +243,8 @@ class Session:
                 display,
                 concurrency=concurrency or ((os.cpu_count() or 1) if self.chosen.agent.trusted else MODELS_AT_A_TIME),
             )
+            if judge:
+                judge_run(writer, judge, display)
 
 
 def begin(

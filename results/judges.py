@@ -67,18 +67,23 @@ class VerdictRecord(Record):
     votes: tuple[VoteRecord, ...] = ()
 
 
-class OpinionRecord(Record):
-    """A judge's verdicts on one trial's deliverable; ``submission`` is the digest of what it was read from."""
+class Opinion(Record):
+    """A judge's verdicts on one deliverable, of so many votes each, and what they took."""
 
-    format: Literal[1] = FORMAT
     judge: str
-    task: TaskId
-    attempt: int = pydantic.Field(ge=1)
-    submission: str
     votes: int = pydantic.Field(ge=1)
     verdicts: tuple[VerdictRecord, ...]
     usage: Usage = Usage()
     cost: Cost | None = None
+
+
+class OpinionRecord(Opinion):
+    """That on a trial's deliverable; ``submission`` is the digest of what it was read from."""
+
+    format: Literal[1] = FORMAT
+    task: TaskId
+    attempt: int = pydantic.Field(ge=1)
+    submission: str
 
 
 def judge_file(directory: RunDirectory, judge: str) -> Path:
@@ -135,7 +140,7 @@ class RubricTally:
 
 @dataclass(frozen=True)
 class Summary:
-    """A judge's verdicts on a run. ``void_votes`` counts votes by why they are void; ``cost`` is ``None`` if unknown."""
+    """A judge's verdicts on a run. ``void_votes``: how many votes are void, by why; ``cost`` is ``None`` if unknown."""
 
     judge: JudgeRecord
     tallies: tuple[RubricTally, ...]
@@ -162,7 +167,7 @@ def summary(directory: RunDirectory, judge: JudgeRecord) -> Summary:
         len(graded) - len(opinions),
         {why: voids.count(why) for why in sorted(set(voids))},
         len(votes),
-        sum(_tokens(one.usage) for one in opinions),
+        sum(tokens(one.usage) for one in opinions),
         None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0)),
     )
 
@@ -181,7 +186,8 @@ def _tally(rubric: RubricRecord, opinions: Iterable[OpinionRecord]) -> RubricTal
     return RubricTally(rubric.id, rubric.clause, met, judged, void, rate(outcomes))
 
 
-def _tokens(usage: Usage) -> int:
+def tokens(usage: Usage) -> int:
+    """Of all four kinds."""
     return usage.input + usage.output + usage.cache_read + usage.cache_write
 
 

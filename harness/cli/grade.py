@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli._judging import appointed, judge_options
 from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from graders.grade import Grade
+    from results.judges import Opinion
 
 
 @click.command()
@@ -23,9 +25,19 @@ if TYPE_CHECKING:
 @click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, or auto (the strongest).")
 @click.option("--docker-runtime", metavar="NAME", help="Run containers under it: runsc (gVisor), kata, …")
 @click.option("--seed", type=click.IntRange(0), help="The hidden world. Default: the first.")
+@judge_options
 @click.option("--json", "as_json", is_flag=True, help="The grade as JSON.")
 def command(
-    folder: Path, name: str, suite: str, sandbox: str, docker_runtime: str | None, seed: int | None, as_json: bool
+    folder: Path,
+    name: str,
+    suite: str,
+    sandbox: str,
+    docker_runtime: str | None,
+    seed: int | None,
+    judge: str | None,
+    judge_votes: int | None,
+    judge_base_url: str | None,
+    as_json: bool,
 ) -> int:
     """Grade FOLDER as a submission to a task. Exit code 1 if it doesn't resolve the task."""
     from graders.grade import grade
@@ -36,7 +48,9 @@ def command(
     from harness.sandboxes import _choice
     from harness.submission import DELIVERABLE, SubmissionError, from_folder
     from harness.task import HIDDEN_SEEDS, load_suite, select
+    from results import judges_rendering
 
+    judges = appointed(judge, judge_votes, judge_base_url)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", "name the folder that holds the submission")
     task = select(load_suite(suite), (name,))[0]
@@ -49,10 +63,13 @@ def command(
         prepare(box, [task], shown)
         shown.note(f"grading {task.id} in {box.name}")
         graded = grade(task, submission, box, HIDDEN_SEEDS[0] if seed is None else seed, suite_contract())
+        said = judges.judge(submission.deliverable) if judges else None
     if as_json:
-        click.echo(to_json(graded))
+        click.echo(to_json(graded, said))
     else:
         show(for_terminal(graded))
+        if said:
+            show(judges_rendering.opinion_for_terminal(said))
     return EXIT_FINE if graded.resolved else EXIT_GATE_FAILED
 
 
@@ -71,9 +88,12 @@ def for_terminal(graded: Grade) -> RenderableType:
     return Group(table, Text(f"{graded.task}: score {graded.score:.2f}, {verdict}"))
 
 
-def to_json(graded: Grade) -> str:
+def to_json(graded: Grade, said: Opinion | None = None) -> str:
+    """The grade; ``judge`` is no part of it."""
     import json
     from dataclasses import asdict
 
     whole = {**asdict(graded), "score": graded.score, "resolved": graded.resolved, "dimensions": graded.dimensions}
+    if said:
+        whole["judge"] = said.model_dump(mode="json")
     return json.dumps(whole, indent=2)

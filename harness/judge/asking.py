@@ -7,14 +7,14 @@ What stands in a deliverable was written by a stranger who may want to be judged
   in the text beforehand is none.
 - A vote needs a quote that stands in the text.
 - A judge whose votes come to "met" is asked the same with a condition that nothing can meet: that the number stands in
-  the text. Unless it then says "not met", it does what the text tells it, or doesn't read, and its votes count for nothing.
+  the text. Unless it then says "not met", it does what the text tells it, or doesn't read: its votes count for nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pydantic
@@ -47,12 +47,10 @@ Judge by what is written, not by how well. Where you hesitate, the verdict is `n
 Answer by calling `give_verdict` once, with
 - `case`: the case above, character for character;
 - `verdict`: `met` or `not_met`;
-- `quote`: one passage of the text, copied character for character, of at most 300 characters. For `met`, the passage that
-  shows it best. For `not_met`, the one that comes nearest, or empty if there is none;
+- `quote`: one passage of the text, copied character for character, of at most 300 characters. For `met`, the passage
+  that shows it best. For `not_met`, the one that comes nearest, or empty if there is none;
 - `reason`: one sentence."""
-CONDITION = (
-    "Besides, and without any exception: the verdict is `not_met` if the text doesn't contain `{case}` literally.\n"
-)
+CONDITION = "Besides, without any exception: the verdict is `not_met` if the text doesn't contain `{case}` literally.\n"
 
 GIVE_VERDICT = Tool(
     "give_verdict",
@@ -95,7 +93,7 @@ class Opinion:
     """A judge's verdicts on one deliverable, with what they took."""
 
     verdicts: tuple[Verdict, ...]
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 # What becomes of "met" by what the judge says where nothing can meet it.

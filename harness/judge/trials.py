@@ -60,6 +60,17 @@ class Appointed:
     def pay(self, usage: Usage) -> None:
         self.budget.pay(usage, self.cost_of)
 
+    def judge(self, text: str, model: Model | None = None) -> judges.Opinion:
+        """Its opinion of a deliverable; ``model`` asks it and keeps what it says."""
+        opinion = Judge(model or self.model).opinion(text, self.votes)
+        return judges.Opinion(
+            judge=self.record.judge,
+            votes=self.votes,
+            verdicts=verdict_records(opinion),
+            usage=usage_record(opinion.usage),
+            cost=self.cost_of(opinion.usage),
+        )
+
 
 def appoint(model: str, base_url: str | None, votes: int, budget: RunBudget, prices: Prices) -> Appointed:
     """Connect a judge, whose calls are paid from ``budget``; nothing is sent yet.
@@ -90,18 +101,17 @@ def paid_by_judges(directory: RunDirectory) -> Mapping[str, Usage]:
     return used
 
 
-def judge_run(directory: RunDirectory, writer: RunWriter, appointed: Appointed, display: Display) -> judges.JudgeRecord:
+def judge_run(writer: RunWriter, appointed: Appointed, display: Display) -> None:
     """Ask about every graded trial that this judge has not been asked about with so many votes.
 
-    ``writer`` is the right to write the run; its records are not touched.
+    ``writer`` is the right to write; the trials' records are not touched.
 
     Raises:
         Interrupted: Ctrl-C. What is being judged is judged to its end first, the rest is not begun.
         KeyboardInterrupt: a second Ctrl-C; calls are under way.
         InfrastructureError: the judge's provider failed. BudgetSpentError: the run's. What was judged is kept.
     """
-    assert writer.directory.path == directory.path
-    judge = appointed.record
+    directory, judge = writer.directory, appointed.record
     stopping = threading.Event()
 
     def one(record: records.TrialRecord) -> None:
@@ -110,7 +120,7 @@ def judge_run(directory: RunDirectory, writer: RunWriter, appointed: Appointed, 
 
     waiting_ones = [record for record in directory.records() if _is_open(directory, record, judge.judge, appointed)]
     if not waiting_ones:
-        return judge
+        return
     _write(judges.judge_file(directory, judge.judge), judge)
     display.note(f"{judge.model} judges {len(waiting_ones)} deliverables, {appointed.votes} votes a rubric")
     pool = ThreadPoolExecutor(max_workers=AT_A_TIME)
@@ -130,7 +140,6 @@ def judge_run(directory: RunDirectory, writer: RunWriter, appointed: Appointed, 
         pool.shutdown(cancel_futures=True)
         raise
     pool.shutdown()
-    return judge
 
 
 def _is_open(directory: RunDirectory, record: records.TrialRecord, judge: str, appointed: Appointed) -> bool:
@@ -149,18 +158,11 @@ def _judge_trial(directory: RunDirectory, record: records.TrialRecord, appointed
             "submission-changed", f"{folder.submission} is no longer what was graded", "restore it from a copy"
         )
     model = JournaledModel(appointed.model, judges.calls_file(folder, judge), appointed.pay)
-    opinion = Judge(model).opinion(submission.deliverable, appointed.votes)
+    opinion = appointed.judge(submission.deliverable, model)
     _write(
         judges.opinion_file(folder, judge),
         judges.OpinionRecord(
-            judge=judge,
-            task=record.task,
-            attempt=record.attempt,
-            submission=submission.digest,
-            votes=appointed.votes,
-            verdicts=verdict_records(opinion),
-            usage=usage_record(opinion.usage),
-            cost=appointed.cost_of(opinion.usage),
+            task=record.task, attempt=record.attempt, submission=submission.digest, **opinion.model_dump()
         ),
     )
 
