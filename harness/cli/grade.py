@@ -63,7 +63,7 @@ def command(
         prepare(box, [task], shown)
         shown.note(f"grading {task.id} in {box.name}")
         graded = grade(task, submission, box, HIDDEN_SEEDS[0] if seed is None else seed, suite_contract())
-        said = judges.judge(submission.deliverable) if judges else None
+        said = judges.recorded(judges.opinion(submission.deliverable)) if judges else None
     if as_json:
         click.echo(to_json(graded, said))
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -17,7 +17,7 @@ from harness.budgets import RunBudget, need_price
 from harness.display import Display
 from harness.errors import InfrastructureError, UsageError
 from harness.judge.asking import Judge, Opinion, question
-from harness.judge.rubrics import rubrics, rubrics_digest
+from harness.judge.rubrics import Rubric, rubrics, rubrics_digest
 from harness.models import Model, ModelParameters, Usage
 from harness.models._journal import JournaledModel, paid
 from harness.models._prices import Prices
@@ -60,9 +60,13 @@ class Appointed:
     def pay(self, usage: Usage) -> None:
         self.budget.pay(usage, self.cost_of)
 
-    def judge(self, text: str, model: Model | None = None) -> judges.Opinion:
-        """Its opinion of a deliverable; ``model`` asks it and keeps what it says."""
-        opinion = Judge(model or self.model).opinion(text, self.votes)
+    def opinion(self, text: str, asked: Sequence[Rubric] | None = None) -> Opinion:
+        """Its opinion of a text that belongs to no run, on each rubric or on some."""
+        opinion = Judge(self.model).opinion(text, self.votes, asked)
+        self.pay(opinion.usage)
+        return opinion
+
+    def recorded(self, opinion: Opinion) -> judges.Opinion:
         return judges.Opinion(
             judge=self.record.judge,
             votes=self.votes,
@@ -87,7 +91,8 @@ def appoint(model: str, base_url: str | None, votes: int, budget: RunBudget, pri
     try:
         connected = models.connect(model, parameters, retry)
     except UsageError as error:
-        raise UsageError(f"the judge: {error.problem}", error.mend.replace("--base-url", "--judge-base-url")) from None
+        problem, mend = (said.replace("--base-url", "--judge-base-url") for said in (error.problem, error.mend))
+        raise UsageError(f"the judge: {problem}", mend) from None
     need_price(model, prices, budget.budgets)
     return Appointed(connected, parameters, votes, budget, prices)
 
@@ -158,7 +163,7 @@ def _judge_trial(directory: RunDirectory, record: records.TrialRecord, appointed
             "submission-changed", f"{folder.submission} is no longer what was graded", "restore it from a copy"
         )
     model = JournaledModel(appointed.model, judges.calls_file(folder, judge), appointed.pay)
-    opinion = appointed.judge(submission.deliverable, model)
+    opinion = appointed.recorded(Judge(model).opinion(submission.deliverable, appointed.votes))
     _write(
         judges.opinion_file(folder, judge),
         judges.OpinionRecord(
