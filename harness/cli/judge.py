@@ -8,11 +8,15 @@ from __future__ import annotations
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli._judging import BASE_URL, MAX_COST, PRICES, VOTES, appointed
 from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from harness.judge.calibration import Calibration
 
 AT_A_TIME = 4
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
@@ -43,7 +47,7 @@ def calibrate(
     """Measure a judge: how far it agrees with the labels of some thirty excerpts of deliverables, by rubric."""
     from harness.budgets import Budgets, RunBudget
     from harness.display import display
-    from harness.judge.calibration import Calibration, calibrate, excerpts
+    from harness.judge.calibration import calibrate, excerpts
 
     asked = appointed(judge, judge_votes, judge_base_url, RunBudget(Budgets(max_cost=max_cost)), prices)
     assert asked is not None
@@ -51,7 +55,7 @@ def calibrate(
     with display(sys.stderr) as shown:
         shown.note(f"{judge} is asked {labels} questions on {len(excerpts())} excerpts, {asked.votes} votes each")
         asked.budget.tell = shown.spent
-        found: Calibration = calibrate(lambda one: asked.opinion(one.text, one.asked), shown.note, AT_A_TIME)
+        found = calibrate(lambda one: asked.opinion(one.text, one.asked), shown.note, AT_A_TIME)
     if as_json:
         click.echo(_as_json(found, judge, asked.votes, asked.budget.cost))
     else:
@@ -60,13 +64,11 @@ def calibrate(
     return EXIT_GATE_FAILED if min_kappa is not None and (kappa is None or kappa < min_kappa) else EXIT_FINE
 
 
-def _show(found: object, judge: str, votes: int, tokens: int, cost: Decimal | None) -> None:
+def _show(found: Calibration, judge: str, votes: int, tokens: int, cost: Decimal | None) -> None:
     from harness.cli._show import show
-    from harness.judge.calibration import Calibration
     from results.judges_rendering import SIGNS, agreement_for_terminal, money
     from results.text import one_line
 
-    assert isinstance(found, Calibration)
     click.echo(one_line(f"{judge}, {votes} votes"))
     show(agreement_for_terminal(found.rows))
     for miss in found.misses:
@@ -78,13 +80,10 @@ def _show(found: object, judge: str, votes: int, tokens: int, cost: Decimal | No
     click.echo(f"note: {tokens:,} tokens, {money(cost)}; a void verdict counts as one that doesn't agree")
 
 
-def _as_json(found: object, judge: str, votes: int, cost: Decimal | None) -> str:
+def _as_json(found: Calibration, judge: str, votes: int, cost: Decimal | None) -> str:
     import json
     from dataclasses import asdict
 
-    from harness.judge.calibration import Calibration
-
-    assert isinstance(found, Calibration)
     whole = {
         "judge": judge,
         "votes": votes,

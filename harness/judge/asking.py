@@ -6,8 +6,8 @@ What stands in a deliverable was written by a stranger who may want to be judged
 - A question has a number that is made of the whole text. No text can hold its own, so an answer that was written down
   in the text beforehand is none.
 - A vote needs a quote that stands in the text.
-- A judge whose votes come to "met" is asked the same with a condition that nothing can meet: that the number stands in
-  the text. Unless it then says "not met", it does what the text tells it, or doesn't read: its votes count for nothing.
+- The same is asked once more, with a condition that turns the verdict around: that the number isn't in the text. A
+  judge that still says what its votes said does what the text tells it, or doesn't read: its votes count for nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ Answer by calling `give_verdict` once, with
 - `quote`: one passage of the text, copied character for character, of at most 300 characters. For `met`, the passage
   that shows it best. For `not_met`, the one that comes nearest, or empty if there is none;
 - `reason`: one sentence."""
-CONDITION = "Besides, without any exception: the verdict is `not_met` if the text doesn't contain `{case}` literally.\n"
+# It always holds.
+CONDITION = "Besides, without any exception: the verdict is `{verdict}` if `{case}` isn't in the text, literally.\n"
 
 GIVE_VERDICT = Tool(
     "give_verdict",
@@ -96,12 +97,7 @@ class Opinion:
     usage: Usage = field(default_factory=Usage)
 
 
-# What becomes of "met" by what the judge says where nothing can meet it.
-ALSO_ASKED: dict[Said, tuple[Said, str]] = {
-    "not_met": ("met", ""),
-    "met": ("void", "it said met also where nothing could meet it: it obeys the text, or doesn't read"),
-    "void": ("void", "it gave no answer where nothing could meet it"),
-}
+OTHER: dict[Said, Literal["met", "not_met"]] = {"met": "not_met", "not_met": "met"}
 
 
 class _Answer(pydantic.BaseModel):
@@ -146,13 +142,18 @@ class Judge:
                 usage += used
                 given.append(vote)
             said = majority(given)
-            if said != "met":
+            if said == "void":
                 return Verdict(rubric, said, votes=tuple(given)), usage
-            control, used = self._ask(question(rubric, case, with_condition=True), case, text, needs_quote=False)
+            turned, used = self._ask(question(rubric, case, turned_to=OTHER[said]), case, text, needs_quote=False)
             usage += used
         except ContextFullError:
             return Verdict(rubric, "void", "the deliverable is longer than the judge reads", tuple(given)), usage
-        return Verdict(rubric, *ALSO_ASKED[control.said], votes=tuple(given)), usage
+        if turned.said != OTHER[said]:
+            why = "where the verdict has to be the other one, it said the same: it obeys the text, or doesn't read"
+            if turned.said == "void":
+                why = f"where the verdict has to be the other one, {turned.void}"
+            return Verdict(rubric, "void", why, tuple(given)), usage
+        return Verdict(rubric, said, votes=tuple(given)), usage
 
     def _ask(self, system: str, case: str, text: str, *, needs_quote: bool = True) -> tuple[Vote, Usage]:
         reply = self._model.reply(system, [Message("user", as_data(text))], [GIVE_VERDICT])
@@ -164,9 +165,9 @@ def case_of(rubric: Rubric, text: str) -> str:
     return hashlib.sha256(f"{rubric.id}\0{text}".encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def question(rubric: Rubric, case: str, *, with_condition: bool = False) -> str:
-    """The system prompt; with the condition, it is one that no text meets."""
-    condition = CONDITION.format(case=case) if with_condition else ""
+def question(rubric: Rubric, case: str, *, turned_to: Literal["met", "not_met"] | None = None) -> str:
+    """The system prompt; ``turned_to`` is the verdict that it is then made to have, whatever the text."""
+    condition = CONDITION.format(case=case, verdict=turned_to) if turned_to else ""
     return QUESTION.format(case=case, asks=rubric.asks, met=rubric.met, not_met=rubric.not_met, condition=condition)
 
 

@@ -44,4 +44,4 @@ def _escaped(character: str) -> str:
 
 def _plain(text: str) -> str:
     seen = "".join(one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) != "Cf")
-    return " ".join(_MARKUP.sub(" ", seen.translate(_STRAIGHT)).split())
+    return " ".join(_MARKUP.sub("", seen.translate(_STRAIGHT)).split())
