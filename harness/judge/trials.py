@@ -83,9 +83,7 @@ def appoint(model: str, base_url: str | None, votes: int, budget: RunBudget, pri
         UsageError: unknown provider, no key, no address; or a budget of dollars and no price.
     """
     if model.partition("/")[0] not in (known := discovery.names(models.__name__)):
-        raise UsageError(
-            f"no model can be the judge that is called {model!r}", f"known: {', '.join(known)}, each /NAME"
-        )
+        raise UsageError(f"no model that could judge is called {model!r}", f"known: {', '.join(known)}, each /NAME")
     parameters = ModelParameters(base_url=base_url)
     retry = RetryPolicy(sleep=budget.sleep, permit=budget.permit_call)
     try:

@@ -1,8 +1,9 @@
-"""``--judge`` and ``bench judge``: verdicts beside the grade, paid from the run's budget, kept through whatever happens."""
+"""``--judge`` and ``bench judge``: verdicts beside the grade, paid from the run's budget, kept whatever happens."""
 
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,11 @@ from tests.cli.tiny import DELIVERABLE, REFERENCE, make_suite
 from tests.provider import Answer, Failure, ProviderServer, Request
 from tests.provider.judging import Question, fixed, giving, judging, question_of
 
-PRICES = 'date = "2026-01-31"\n[models]\n"openai-compatible/judge" = {input = 1, output = 5, cache_read = 0, cache_write = 0}'
+PRICES = """
+date = "2026-01-31"
+[models]
+"openai-compatible/judge" = { input = 1, output = 5, cache_read = 0, cache_write = 0 }
+"""
 CALLS = 2 * len(rubrics())  # for a deliverable, at one vote
 
 
@@ -45,7 +50,8 @@ def test_a_run_is_judged_and_its_grades_are_what_they_were(
     (tmp_path / "prices.toml").write_text(PRICES)
     provider.script = judging(diagrams_only)
     asked = ["run", "--model", "reference", "--suite", suite]
-    done = bench(*asked, *judge(provider, "--prices", "prices.toml", "--max-cost", "5"))
+    judged_by = judge(provider, "--prices", "prices.toml")
+    done = bench(*asked, *judged_by, "--max-cost", "5")
     assert done.returncode == 0, done.stderr
     assert len(provider.requests) == 2 * CALLS
     run = run_of(tmp_path)
@@ -55,7 +61,7 @@ def test_a_run_is_judged_and_its_grades_are_what_they_were(
         (rubric.id, 2 * ("diagram" in rubric.id), 2, 0) for rubric in rubrics()
     ]
     # 100 tokens in, 20 out a call.
-    assert (found.tokens, found.cost) == (2 * CALLS * 120, 2 * CALLS * (100 + 5 * 20) / 1_000_000)
+    assert (found.tokens, found.cost) == (2 * CALLS * 120, Decimal(2 * CALLS * (100 + 5 * 20)) / 1_000_000)
     assert "spent $0.0056 of $5" in done.stderr
     assert "diagram-can-be-followed" in done.stdout
     assert "2 of 2" in done.stdout
@@ -65,10 +71,10 @@ def test_a_run_is_judged_and_its_grades_are_what_they_were(
     assert said.verdicts[0].votes[0].quote in DELIVERABLE.read_text()
     judged, lines = grades(run), run.trials_file.read_text()
 
-    again = bench("run", "--resume", str(run.path), "--suite", suite, *judge(provider))
+    again = bench("run", "--resume", str(run.path), "--suite", suite, *judged_by)
     assert (again.returncode, len(provider.requests)) == (0, 2 * CALLS), "what was judged is not asked again"
     assert run.trials_file.read_text() == lines
-    more = bench("run", "--resume", str(run.path), "--suite", suite, *judge(provider), "--judge-votes", "3")
+    more = bench("run", "--resume", str(run.path), "--suite", suite, *judged_by, "--judge-votes", "3")
     assert more.returncode == 0, more.stderr
     # Two votes more on each of two; the first vote and the last question are known.
     assert len(provider.requests) == 2 * CALLS + 2 * 2 * len(rubrics())
@@ -92,7 +98,7 @@ def test_a_spent_budget_stops_the_judge_and_more_of_it_goes_on(
     done = bench("run", "--model", "reference", "--max-tokens", "500", *asked)
     assert (done.returncode, len(provider.requests)) == (1, 5)
     run = run_of(tmp_path)
-    assert f"bench run --resume {run.path} --suite {suite} --judge openai-compatible/judge" in done.stderr
+    assert f"{run.path.name} --suite {suite} --judge openai-compatible/judge --judge-votes 1" in done.stderr
     assert "--max-tokens MORE" in done.stderr
     (graded,) = run.records()
     assert graded.resolved, "the grade is there"
@@ -229,7 +235,7 @@ def test_a_judge_that_says_what_the_labels_say(provider: ProviderServer, tmp_pat
     assert list(shown["rubrics"]) == [*(rubric.id for rubric in rubrics()), "all"]
     whole = shown["rubrics"]["all"]
     assert (whole["kappa"], whole["agreement"]["value"], whole["void"]) == (1, 1, 0)
-    assert 0.7 < whole["low"] < whole["high"] == 1
+    assert 0.7 < whole["low"] < 1 == pytest.approx(whole["high"])
     assert len(provider.requests) == 2 * whole["labels"]
     assert float(shown["cost"]) == pytest.approx(len(provider.requests) * 200 / 1_000_000)
 
