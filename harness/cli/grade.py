@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli._judging import appointed, judge_options
-from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
+from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, BenchError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -41,14 +41,12 @@ def command(
 ) -> int:
     """Grade FOLDER as a submission to a task. Exit code 1 if it doesn't resolve the task."""
     from graders.grade import grade
-    from harness.cli._show import show
     from harness.display import display
     from harness.grading import suite_contract
     from harness.run import prepare
     from harness.sandboxes import _choice
     from harness.submission import DELIVERABLE, SubmissionError, from_folder
     from harness.task import HIDDEN_SEEDS, load_suite, select
-    from results import judges_rendering
 
     judges = appointed(judge, judge_votes, judge_base_url)
     if not folder.is_dir():
@@ -63,14 +61,25 @@ def command(
         prepare(box, [task], shown)
         shown.note(f"grading {task.id} in {box.name}")
         graded = grade(task, submission, box, HIDDEN_SEEDS[0] if seed is None else seed, suite_contract())
-        said = judges.recorded(judges.opinion(submission.deliverable)) if judges else None
-    if as_json:
-        click.echo(to_json(graded, said))
-    else:
-        show(for_terminal(graded))
-        if said:
-            show(judges_rendering.opinion_for_terminal(said))
+        try:
+            said = judges.recorded(judges.opinion(submission.deliverable)) if judges else None
+        except BenchError:
+            tell(graded, None, as_json)  # a judge that fails takes no grade along
+            raise
+    tell(graded, said, as_json)
     return EXIT_FINE if graded.resolved else EXIT_GATE_FAILED
+
+
+def tell(graded: Grade, said: Opinion | None, as_json: bool) -> None:
+    from harness.cli._show import show
+    from results import judges_rendering
+
+    if as_json:
+        return click.echo(to_json(graded, said))
+    show(for_terminal(graded))
+    if said:
+        show(judges_rendering.opinion_for_terminal(said))
+    return None
 
 
 def for_terminal(graded: Grade) -> RenderableType:
