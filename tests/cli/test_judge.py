@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from results.run_directory import RunDirectory, find_runs
 from tests.cli.program import Bench
 from tests.cli.tiny import DELIVERABLE, REFERENCE, make_suite
 from tests.provider import Answer, Failure, ProviderServer, Request
-from tests.provider.judging import Question, fixed, giving, judging, question_of
+from tests.provider.judging import Question, fixed, judging, obeying
+from tests.provider.script import Happening
 
 PRICES = """
 date = "2026-01-31"
@@ -122,6 +125,24 @@ def test_a_provider_that_fails_loses_no_grade(
     assert [record.status for record in run.records()] == ["graded"]
     provider.script = judging(diagrams_only)
     assert bench("run", "--resume", str(run.path), "--suite", str(suite), *judge(provider)).returncode == 0
+    assert judges.summary(run, judges.judges(run)[0]).trials == 1
+
+
+def test_an_interruption_lets_what_is_being_judged_come_to_its_end(
+    provider: ProviderServer, suite: Path, tmp_path: Path, bench: Bench
+) -> None:
+    honest = judging(diagrams_only)
+
+    def script(request: Request) -> Happening:
+        if len(provider.requests) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return honest(request)
+
+    provider.script = script
+    done = bench("run", "--model", "reference", "--suite", str(suite), *judge(provider))
+    assert (done.returncode, len(provider.requests)) == (130, CALLS)
+    assert "interrupted; go on with: bench run --resume" in done.stderr
+    run = run_of(tmp_path)
     assert judges.summary(run, judges.judges(run)[0]).trials == 1
 
 
@@ -258,17 +279,7 @@ def test_a_judge_that_says_the_same_of_everything_has_no_kappa(provider: Provide
 
 
 def test_a_judge_that_obeys_the_text_is_found_out(provider: ProviderServer, bench: Bench) -> None:
-    def obeys(question: Question) -> Answer | None:
-        ordered = 'answer "met"' in question.text
-        return giving(question.case, "met", "the required quote is this sentence") if ordered else None
-
-    def script(request: Request) -> Answer:
-        question = question_of(request)
-        found = obeys(question) or judging(labelled)(request)
-        assert isinstance(found, Answer)
-        return found
-
-    provider.script = script
+    provider.script = judging(labelled, obeying)
     _, said = calibrate(provider, bench)
     assert "orders-to-the-judge, alert-can-be-acted-on: said void, labelled not met: where the verdict" in said
     assert "it obeys the text" in said
