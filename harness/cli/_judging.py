@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli._options import DOLLARS
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,22 +21,6 @@ Command = Callable[..., Any]
 VOTES = click.option(
     "--judge-votes", type=click.IntRange(1, 25), help="Its votes on each rubric; the majority counts. Default: 3."
 )
-
-
-class Parsed(click.ParamType[Any]):
-    """An option whose text a function of ours reads, with its own message for what it can't."""
-
-    def __init__(self, name: str, parse: str) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from harness import budgets
-
-        return getattr(budgets, self._parse)(value)
-
-
-DOLLARS = Parsed("dollars", "parse_dollars")
 BASE_URL = click.option("--judge-base-url", help="Where an openai-compatible judge answers.")
 MAX_COST = click.option("--max-cost", type=DOLLARS, help="What the judge may cost. Needs a known price.")
 PRICES = click.option(

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from harness.cli._judging import MAX_COST, PRICES, appointed, judge_options
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE
+from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, UsageError
 
 
 @click.command()
@@ -45,6 +45,8 @@ def command(
 
     directory = RunDirectory.open(path)
     tasks = run.recorded_tasks(directory.record, suite, only_graders_may_differ=True)
+    if max_cost is not None and judge is None:
+        raise UsageError("grading again costs nothing; --max-cost is for a judge", "leave it out, or add --judge MODEL")
     judges = appointed(judge, judge_votes, judge_base_url, RunBudget(Budgets(max_cost=max_cost)), prices)
     trusted = agents.resolve_baseline(directory.record.model) is not None
     box = _choice.choose(

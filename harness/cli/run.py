@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli._judging import DOLLARS, Parsed, appointed, judge_options, show_judges
+from harness.cli._judging import appointed, judge_options, show_judges
+from harness.cli._options import DOLLARS, DURATION
 from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ KEPT_WITH_RESUME = {
 }
 
 
-DURATION = Parsed("duration", "parse_duration")
 COUNT = click.IntRange(1)
 
 

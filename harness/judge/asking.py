@@ -113,7 +113,7 @@ class Judge:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def opinion(self, text: str | None, votes: int = DEFAULT_VOTES, asked: Sequence[Rubric] | None = None) -> Opinion:
+    def opinion(self, text: str, votes: int = DEFAULT_VOTES, asked: Sequence[Rubric] | None = None) -> Opinion:
         """Its verdict on each rubric (all without ``asked``), of so many votes each. Without a text nothing is met.
 
         Raises:
@@ -123,7 +123,7 @@ class Judge:
         usage = Usage()
         verdicts = []
         for rubric in rubrics() if asked is None else asked:
-            verdict, used = self._verdict(text or "", rubric, votes)
+            verdict, used = self._verdict(text, rubric, votes)
             verdicts.append(verdict)
             usage += used
         return Opinion(tuple(verdicts), usage)

@@ -159,6 +159,8 @@ def test_regrading_asks_a_judge_about_a_run_that_exists(
     assert "7 of the votes are void: it refused" in done.stdout
     assert "0 grades changed" in done.stdout
     assert grades(run) == before
+    refused = bench(*asked, "--max-cost", "5")
+    assert (refused.returncode, "--max-cost is for a judge" in refused.stderr) == (2, True)
     # Another model is another judge, and stands beside the first.
     provider.script = judging(lambda question: "met")
     other = judge(provider)
