@@ -10,7 +10,7 @@ import click
 
 from harness.cli._judging import appointed, judge_options, show_judges
 from harness.cli._options import DOLLARS, DURATION
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, UsageError
+from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from results.run_directory import RunDirectory
@@ -92,7 +92,6 @@ def command(
     from harness import run
     from harness.budgets import Budgets, BudgetSpentError
     from harness.display import display
-    from harness.errors import InfrastructureError
     from harness.models import ModelParameters
     from harness.sandboxes import _choice
     from harness.sandboxes._leftovers import end_at_once
