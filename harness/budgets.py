@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 
 from harness.errors import EXIT_GATE_FAILED, BenchError, UsageError
 from harness.models import Usage
+from harness.models._prices import Prices
 from harness.task import Limits
 from results.records import TRIAL_BUDGET, Setting
 
@@ -90,22 +91,30 @@ class RunBudget:
         self._clock = clock
         self._began = clock()
         self._usage = Usage()
+        # Of other models than the one that works: a judge's.
+        self._besides = Usage()
+        self._cost_besides: Decimal | None = Decimal(0)
         self._changed = threading.Condition()
 
     @property
     def cost(self) -> Decimal | None:
         """What was paid; a price is proportional to tokens, so that of the sum is the sum of those."""
-        return self.cost_of(self._usage) if self.tokens else Decimal(0)
+        own = self.cost_of(self._usage) if _count(self._usage) else Decimal(0)
+        return None if own is None or self._cost_besides is None else own + self._cost_besides
 
     @property
     def tokens(self) -> int:
-        usage = self._usage
-        return usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+        return _count(self._usage) + _count(self._besides)
 
-    def pay(self, usage: Usage) -> None:
-        """Count what a call used, or what earlier sessions of the run did."""
+    def pay(self, usage: Usage, cost_of: Callable[[Usage], Decimal | None] | None = None) -> None:
+        """Count what a call used, or what earlier sessions of the run did; ``cost_of`` prices another model's."""
         with self._changed:
-            self._usage += usage
+            if cost_of is None:
+                self._usage += usage
+            else:
+                self._besides += usage
+                cost = cost_of(usage)
+                self._cost_besides = None if cost is None or self._cost_besides is None else self._cost_besides + cost
             self._changed.notify_all()
             if self.tokens:
                 self.tell(str(self))
@@ -158,6 +167,23 @@ class RunBudget:
 
     def _refuse(self, option: str, limit: str, used: str) -> None:
         raise BudgetSpentError(f"the run's budget is spent: --{option} {limit}, used {used}", f"--{option} MORE")
+
+
+def need_price(model: str, prices: Prices, budgets: Budgets) -> None:
+    """
+    Raises:
+        UsageError: dollars are limited, and nobody knows what the model costs.
+    """
+    if budgets.need_a_price and prices.cost(model, Usage()) is None:
+        raise UsageError(
+            f"nobody knows what {model} costs, and a budget of dollars needs a price",
+            f'give one: --prices FILE, with date = "2026-01-31", [models], "{model}" = '
+            "{ input = 1, output = 5, cache_read = 0.1, cache_write = 1.25 } (dollars a million tokens)",
+        )
+
+
+def _count(usage: Usage) -> int:
+    return usage.input_tokens + usage.output_tokens + usage.cache_read_tokens + usage.cache_write_tokens
 
 
 def dollars(cost: Decimal | None) -> str:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Semaphore
@@ -15,9 +16,10 @@ from threading import Semaphore
 from harness import agents, models
 from harness.agents import Agent, Assignment
 from harness.agents._baseline import Baseline
-from harness.budgets import Budgets, RunBudget
+from harness.budgets import Budgets, RunBudget, need_price
 from harness.display import Display
 from harness.errors import UsageError
+from harness.judge.trials import Appointed, judge_run, paid_by_judges
 from harness.models import Model, ModelParameters, Usage, _journal, _prices
 from harness.models._retry import RetryPolicy
 from harness.persona import Persona
@@ -168,12 +170,8 @@ def recorded_tasks(
 def configuration(chosen: Chosen, persona: Persona, sandbox: Sandbox, prices: Path | None = None) -> Configuration:
     table = _prices.load_prices(prices)
     name = chosen.model_name
-    if chosen.model and chosen.budget.budgets.need_a_price and table.cost(name, Usage()) is None:
-        raise UsageError(
-            f"nobody knows what {name} costs, and a budget of dollars needs a price",
-            f'give one: --prices FILE, with date = "2026-01-31", [models], "{name}" = '
-            "{ input = 1, output = 5, cache_read = 0.1, cache_write = 1.25 } (dollars a million tokens)",
-        )
+    if chosen.model:
+        need_price(name, table, chosen.budget.budgets)
     chosen.budget.cost_of = lambda usage: table.cost(name, usage)
     return Configuration(
         chosen.agent,
@@ -221,8 +219,10 @@ class Session:
     chosen: Chosen
     configuration: Configuration
 
-    def finish(self, display: Display, concurrency: int | None, *, retry_invalid: bool) -> None:
-        """Do the trials without a record.
+    def finish(
+        self, display: Display, concurrency: int | None, *, retry_invalid: bool, judge: Appointed | None = None
+    ) -> None:
+        """Do the trials without a record; then ask the judge, if there is one, what it wasn't asked yet.
 
         Raises:
             RunDirectoryError: another process does them.
@@ -243,6 +243,8 @@ class Session:
                 display,
                 concurrency=concurrency or ((os.cpu_count() or 1) if self.chosen.agent.trusted else MODELS_AT_A_TIME),
             )
+            if judge:
+                judge_run(writer, judge, display)
 
 
 def begin(
@@ -271,6 +273,9 @@ def resume(
     tasks = recorded_tasks(directory.record, suite)
     chosen, persona, sandbox = reopened(directory.record, budgets or Budgets())
     configured = configuration(chosen, persona, sandbox, prices)
+    table = _prices.load_prices(prices)
+    for model, usage in paid_by_judges(directory).items():
+        chosen.budget.pay(usage, partial(table.cost, model))
     rehearse(chosen, persona, tasks, directory.record.attempts)
     prepare(sandbox, tasks, display)
     return Session(directory, tasks, chosen, configured)

@@ -49,6 +49,7 @@ class TrialFolder:
       submission/        what the agent left, frozen
       checks.json        the grade with its evidence
       work.json          what it took: tokens, cost, times, how it ended
+      judges/            what judges said of the deliverable (see results/judges.py)
       logs/              where it failed, if something failed that nobody expected
     """
 
@@ -83,6 +84,7 @@ class RunDirectory:
       run.json                          what its trials depend on (RunRecord); never changed
       trials.jsonl                      one TrialRecord a line; the newest of a trial counts
       trials.<n>.jsonl                  what trials.jsonl was before the n-th regrade
+      judges/                           who was asked to judge (see results/judges.py)
       writer                            held (flock) by the process that writes, and its process id
       trials/<task-slug>/
         <attempt>/                      a finished trial (TrialFolder)

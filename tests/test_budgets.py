@@ -109,6 +109,19 @@ def test_a_trial_may_use_the_lesser_of_its_tasks_limits_and_ours() -> None:
     assert Budgets().of_a_trial(limits) == limits
 
 
+def test_another_models_calls_are_paid_from_the_same_budget_at_their_own_price() -> None:
+    ours = budget(max_cost=Decimal(10), max_tokens=100)
+    ours.pay(Usage(input_tokens=3))
+    ours.pay(Usage(input_tokens=2), lambda usage: Decimal(3) * usage.input_tokens)
+    assert (ours.cost, ours.tokens) == (Decimal(9), 5)
+    ours.permit_call()
+    ours.pay(Usage(output_tokens=1), lambda usage: Decimal(1))
+    with pytest.raises(BudgetSpentError, match="max-cost"):
+        ours.permit_call()
+    ours.pay(Usage(output_tokens=1), lambda usage: None)
+    assert ours.cost is None, "what has no known price is never nothing"
+
+
 def test_a_resumed_run_keeps_its_budgets_and_takes_others_for_the_run_only() -> None:
     begun = Budgets(max_cost=Decimal("0.50"), max_tokens=100, trial_max_turns=5, trial_max_cost=Decimal("0.1"))
     recorded = begun.recorded()

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
+from harness.cli._judging import appointed, judge_options
+from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, BenchError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from graders.grade import Grade
+    from results.judges import Opinion
 
 
 @click.command()
@@ -23,13 +25,22 @@ if TYPE_CHECKING:
 @click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, or auto (the strongest).")
 @click.option("--docker-runtime", metavar="NAME", help="Run containers under it: runsc (gVisor), kata, …")
 @click.option("--seed", type=click.IntRange(0), help="The hidden world. Default: the first.")
+@judge_options
 @click.option("--json", "as_json", is_flag=True, help="The grade as JSON.")
 def command(
-    folder: Path, name: str, suite: str, sandbox: str, docker_runtime: str | None, seed: int | None, as_json: bool
+    folder: Path,
+    name: str,
+    suite: str,
+    sandbox: str,
+    docker_runtime: str | None,
+    seed: int | None,
+    judge: str | None,
+    judge_votes: int | None,
+    judge_base_url: str | None,
+    as_json: bool,
 ) -> int:
     """Grade FOLDER as a submission to a task. Exit code 1 if it doesn't resolve the task."""
     from graders.grade import grade
-    from harness.cli._show import show
     from harness.display import display
     from harness.grading import suite_contract
     from harness.run import prepare
@@ -37,6 +48,7 @@ def command(
     from harness.submission import DELIVERABLE, SubmissionError, from_folder
     from harness.task import HIDDEN_SEEDS, load_suite, select
 
+    judges = appointed(judge, judge_votes, judge_base_url)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", "name the folder that holds the submission")
     task = select(load_suite(suite), (name,))[0]
@@ -49,11 +61,25 @@ def command(
         prepare(box, [task], shown)
         shown.note(f"grading {task.id} in {box.name}")
         graded = grade(task, submission, box, HIDDEN_SEEDS[0] if seed is None else seed, suite_contract())
-    if as_json:
-        click.echo(to_json(graded))
-    else:
-        show(for_terminal(graded))
+        try:
+            said = judges.recorded(judges.opinion(submission.deliverable)) if judges else None
+        except BenchError:
+            tell(graded, None, as_json)  # a judge that fails takes no grade along
+            raise
+    tell(graded, said, as_json)
     return EXIT_FINE if graded.resolved else EXIT_GATE_FAILED
+
+
+def tell(graded: Grade, said: Opinion | None, as_json: bool) -> None:
+    from harness.cli._show import show
+    from results import judges_rendering
+
+    if as_json:
+        return click.echo(to_json(graded, said))
+    show(for_terminal(graded))
+    if said:
+        show(judges_rendering.opinion_for_terminal(said))
+    return None
 
 
 def for_terminal(graded: Grade) -> RenderableType:
@@ -71,9 +97,12 @@ def for_terminal(graded: Grade) -> RenderableType:
     return Group(table, Text(f"{graded.task}: score {graded.score:.2f}, {verdict}"))
 
 
-def to_json(graded: Grade) -> str:
+def to_json(graded: Grade, said: Opinion | None = None) -> str:
+    """The grade; ``judge`` is no part of it."""
     import json
     from dataclasses import asdict
 
     whole = {**asdict(graded), "score": graded.score, "resolved": graded.resolved, "dimensions": graded.dimensions}
+    if said:
+        whole["judge"] = said.model_dump(mode="json")
     return json.dumps(whole, indent=2)

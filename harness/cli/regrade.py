@@ -1,14 +1,16 @@
-"""Grade a run's stored submissions again, without a model."""
+"""Grade a run's stored submissions again, without asking the agent's model."""
 
 from __future__ import annotations
 
 import os
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import click
 
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE
+from harness.cli._judging import MAX_COST, PRICES, appointed, judge_options
+from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, UsageError
 
 
 @click.command()
@@ -17,16 +19,35 @@ from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE
 @click.option("--sandbox", help="Another sandbox than the run's.")
 @click.option("--docker-runtime", metavar="NAME", help="Run containers under it: runsc (gVisor), kata, …")
 @click.option("--suite", help="The folder of the run's suite, if that is no bundled one.")
-def command(path: Path, jobs: int, sandbox: str | None, docker_runtime: str | None, suite: str | None) -> int:
+@judge_options
+@MAX_COST
+@PRICES
+def command(
+    path: Path,
+    jobs: int,
+    sandbox: str | None,
+    docker_runtime: str | None,
+    suite: str | None,
+    judge: str | None,
+    judge_votes: int | None,
+    judge_base_url: str | None,
+    max_cost: Decimal | None,
+    prices: Path | None,
+) -> int:
     """Grade every stored submission of RUN with the checks as they are now; the old grades are kept beside."""
     from harness import agents, run
+    from harness.budgets import Budgets, RunBudget
     from harness.display import display
+    from harness.judge.trials import judge_run
     from harness.regrade import regrade
     from harness.sandboxes import _choice
     from results.run_directory import RunDirectory
 
     directory = RunDirectory.open(path)
     tasks = run.recorded_tasks(directory.record, suite, only_graders_may_differ=True)
+    if max_cost is not None and judge is None:
+        raise UsageError("grading again costs nothing; --max-cost is for a judge", "leave it out, or add --judge MODEL")
+    judges = appointed(judge, judge_votes, judge_base_url, RunBudget(Budgets(max_cost=max_cost)), prices)
     trusted = agents.resolve_baseline(directory.record.model) is not None
     box = _choice.choose(
         sandbox or ("docker" if docker_runtime else directory.record.sandbox),
@@ -36,6 +57,8 @@ def command(path: Path, jobs: int, sandbox: str | None, docker_runtime: str | No
     with display(sys.stderr) as shown, directory.writing() as writer:
         run.prepare(box, tasks, shown)
         changed = regrade(directory, writer, tasks, box, shown, jobs)
+        if judges:
+            judge_run(writer, judges, shown)
     from harness.cli.run import report
 
     for line in changed:

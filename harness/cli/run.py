@@ -8,30 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, UsageError
+from harness.cli._judging import appointed, judge_options, show_judges
+from harness.cli._options import DOLLARS, DURATION
+from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from results.run_directory import RunDirectory
 
 EXIT_INTERRUPTED = 130
 # What may change between the sessions of one run.
-KEPT_WITH_RESUME = {"resume", "retry-invalid", "concurrency", "prices", "suite", "max-cost", "max-tokens", "max-time"}
+JUDGE = ("judge", "judge-votes", "judge-base-url")
+KEPT_WITH_RESUME = {
+    *("resume", "retry-invalid", "concurrency", "prices", "suite", "max-cost", "max-tokens", "max-time"),
+    *JUDGE,
+}
 
 
-class Parsed(click.ParamType[Any]):
-    """An option whose text a function of ours reads, with its own message for what it can't."""
-
-    def __init__(self, name: str, parse: str) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from harness import budgets
-
-        return getattr(budgets, self._parse)(value)
-
-
-DOLLARS, DURATION = Parsed("dollars", "parse_dollars"), Parsed("duration", "parse_duration")
 COUNT = click.IntRange(1)
 
 
@@ -64,6 +56,7 @@ COUNT = click.IntRange(1)
 )
 @click.option("--resume", type=click.Path(path_type=Path), help="Finish what is missing of this run.")
 @click.option("--retry-invalid", is_flag=True, help="With --resume: try trials again in which the world failed.")
+@judge_options
 @click.pass_context
 def command(
     context: click.Context,
@@ -85,6 +78,9 @@ def command(
     runs: Path,
     resume: Path | None,
     retry_invalid: bool,
+    judge: str | None,
+    judge_votes: int | None,
+    judge_base_url: str | None,
     **budgets_given: Any,
 ) -> int:
     """Run the suite: every trial is worked, frozen, executed in a fresh sandbox, and graded.
@@ -96,7 +92,6 @@ def command(
     from harness import run
     from harness.budgets import Budgets, BudgetSpentError
     from harness.display import display
-    from harness.errors import InfrastructureError
     from harness.models import ModelParameters
     from harness.sandboxes import _choice
     from harness.sandboxes._leftovers import end_at_once
@@ -106,11 +101,13 @@ def command(
     given = options_given(context)
     own_suite = suite if "suite" in given else None
     check_options(given)
+    judging = judge, judge_votes, judge_base_url
     budgets = Budgets(**budgets_given)
     spent: BudgetSpentError | None = None
     with display(sys.stderr) as shown:
         if resume:
             session = run.resume(resume, own_suite, shown, prices, budgets)
+            judges = appointed(*judging, session.chosen.budget, prices)
         else:
             if not model:
                 raise UsageError("which model?", "bench run --model reference, or --model anthropic/NAME")
@@ -119,11 +116,12 @@ def command(
             parameters = ModelParameters(effort, temperature, max_output_tokens, base_url)
             chosen = run.choose(model, agent, parameters, budgets)
             box = _choice.choose(sandbox, trusted=chosen.agent.trusted, docker_runtime=docker_runtime)
+            judges = appointed(*judging, chosen.budget, prices)
             tasks = run.runnable(box, tasks, shown, named=bool(task))
             session = run.begin(chosen, told, tasks, attempts, box, shown, runs, prices)
-        go_on = going_on(session.directory, own_suite, prices)
+        go_on = going_on(session.directory, own_suite, prices, judging)
         try:
-            session.finish(shown, concurrency, retry_invalid=retry_invalid)
+            session.finish(shown, concurrency, retry_invalid=retry_invalid, judge=judges)
             stopped = False
         except Interrupted:
             shown.note(f"interrupted; {go_on}")
@@ -144,11 +142,13 @@ def command(
     return code
 
 
-def going_on(directory: RunDirectory, suite: str | None, prices: Path | None) -> str:
+def going_on(directory: RunDirectory, suite: str | None, prices: Path | None, judging: tuple[object, ...]) -> str:
     command = f"go on with: bench run --resume {directory.path}"
     if suite and Path(suite).is_dir():
         command += f" --suite {suite}"
-    return f"{command} --prices {prices}" if prices else command
+    if prices:
+        command += f" --prices {prices}"
+    return command + "".join(f" --{name} {value}" for name, value in zip(JUDGE, judging, strict=True) if value)
 
 
 def check_options(given: set[str]) -> None:
@@ -176,6 +176,7 @@ def report(directory: RunDirectory) -> int:
     invalid = [entry for entry in directory.records() if entry.status == "invalid"]
     for entry in invalid:
         click.echo(f"invalid: {entry.task} #{entry.attempt}: {entry.cause}: {one_line(entry.problem or '')}", err=True)
+    show_judges(directory)
     click.echo(f"run: {directory.path}")
     if invalid:
         click.echo(f"try those again: bench run --resume {directory.path} --retry-invalid", err=True)

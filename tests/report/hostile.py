@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from results import judges
 from results.records import CheckRecord, PersonaRecord, TrialRecord
 from results.run_directory import RunDirectory
 from tests.results.builders import trial_record
@@ -136,4 +137,27 @@ def hostile_run(path: Path, tasks: Sequence[str], **changes: Any) -> RunDirector
         with_submission(run, task, 1, files)
         transcript = run.trial(task, 1).transcript
         transcript.write_text("".join(f"{json.dumps(event)}\n" for event in hostile_transcript()))
+        hostile_judge(run, task)
     return run
+
+
+def hostile_judge(run: RunDirectory, task: str) -> None:
+    """A judge that quotes, reasons and is called as it likes."""
+    votes = (
+        judges.VoteRecord(said="met", quote=EVERYTHING, reason=EVERYTHING),
+        judges.VoteRecord(said="void", quote=EVERYTHING, void=SHORT),
+    )
+    verdicts = (
+        judges.VerdictRecord(rubric=SHORT, clause=SHORT, said="met", votes=votes),
+        judges.VerdictRecord(rubric=SHORT, clause=SHORT, said="void", votes=votes[1:]),
+        judges.VerdictRecord(rubric=SHORT, clause=SHORT, said="void", void=EVERYTHING),
+    )
+    rubric = judges.RubricRecord(id=SHORT, clause=SHORT, asks=SHORT, met=SHORT, not_met=SHORT)
+    judge = judges.JudgeRecord(judge="j", model=SHORT, harness_version=SHORT, rubrics=(rubric,))
+    opinion = judges.OpinionRecord(judge="j", task=task, attempt=1, submission="", votes=2, verdicts=verdicts)
+    for path, record in (
+        (judges.judge_file(run, "j"), judge),
+        (judges.opinion_file(run.trial(task, 1), "j"), opinion),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(record.model_dump_json())

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from results.judges import opinions_on
+from results.judges_rendering import SIGNS, evidence, votes
 from results.records import TrialRecord
 from results.report.files import deliverable, is_plain_file, number_of_files, shown_files
 from results.report.pages import File
@@ -47,6 +49,7 @@ def _values(
         "board": board,
         "state": state_of(record, is_begun=True),
         "record": record,
+        "opinions": _opinions(run, record) if record else [],
         "failed": _checks(record, passed=False),
         "passed": _checks(record, passed=True),
         "deliverable": deliverable(folder.submission),
@@ -63,6 +66,14 @@ def _values(
 
 def _checks(record: TrialRecord | None, *, passed: bool) -> list[Any]:
     return [check for check in record.checks if check.passed is passed] if record else []
+
+
+def _opinions(run: ReportedRun, record: TrialRecord) -> list[Any]:
+    """A judge's model and its verdicts: rubric, clause, what it said, the votes, the evidence."""
+    return [
+        (judge.model, [(one.rubric, one.clause, SIGNS[one.said], votes(one), evidence(one)) for one in said.verdicts])
+        for judge, said in opinions_on(run.directory, record)
+    ]
 
 
 def _transcript(run: ReportedRun, key: tuple[str, int], path: str) -> Mapping[str, Any]:

@@ -1,0 +1,3 @@
+from tests.provider.fixture import provider
+
+__all__ = ["provider"]
