@@ -16,6 +16,7 @@ from harness.engines.airflow import Airflow, Parsed
 from harness.engines.dbt import Dbt
 from harness.engines.duckdb import DuckDB
 from harness.engines.postgres import Postgres
+from harness.engines.spark import Spark
 from harness.errors import SubmissionFault
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
@@ -23,7 +24,7 @@ from harness.tables import Table
 from harness.task import VISIBLE_SEED
 
 # Seconds: for one command, and for all of a runbook.
-COMMAND_TIME, RUNBOOK_TIME = 60.0, 180.0
+COMMAND_TIME, RUNBOOK_TIME = 120.0, 240.0
 MOST_REASONS = 40
 
 POSTGRES_TABLES = """
@@ -79,7 +80,7 @@ def operate(lab: Lab, contract: Contract, operation: Operation) -> Operated:
         execute(lab, shlex.split(operation.command), operation.command)
     lab.note("its runbook's commands were run on the data that the agent saw")
     starts = None if parsed is None else {name: [run.starts for run in dag.runs] for name, dag in parsed.dags.items()}
-    return Operated(tables_in(lab), starts, reasons_in(lab, operation), tuple(tried), filled)
+    return Operated(tables_in(lab, operation), starts, reasons_in(lab, operation), tuple(tried), filled)
 
 
 _QUERY = re.compile(r"-c\s*[\"']?\s*(?:select|with|explain|\\d|table)\b", re.IGNORECASE)
@@ -125,10 +126,22 @@ def execute(lab: Lab, words: Sequence[str], script: str) -> Completed:
 
 
 def has_rows(lab: Lab, tables: Sequence[str]) -> bool:
+    if Spark.name in lab.task.manifest.engines:
+        return any(is_stored(lab, name) for name in tables)
     return any(rows(lab, f"SELECT 1 FROM {name} LIMIT 1") for name in tables)
 
 
-def tables_in(lab: Lab) -> frozenset[str]:
+def is_stored(lab: Lab, name: str) -> bool:
+    """Whether the lake has a table of that name that isn't empty."""
+    try:
+        return len(lab.use(Spark).parquet(name)) > 0
+    except SubmissionFault:
+        return False
+
+
+def tables_in(lab: Lab, operation: Operation) -> frozenset[str]:
+    if Spark.name in lab.task.manifest.engines:
+        return frozenset(name for name in operation.fills if is_stored(lab, name))
     is_postgres = Postgres.name in lab.task.manifest.engines
     return frozenset(str(name) for (name,) in rows(lab, POSTGRES_TABLES if is_postgres else DUCKDB_TABLES))
 
@@ -142,10 +155,13 @@ def reasons_in(lab: Lab, operation: Operation) -> frozenset[str]:
 
 
 def rows(lab: Lab, sql: str) -> Sequence[tuple[object, ...]]:
-    """What the grader reads in the destination; nothing where there is nothing to read."""
-    engine = lab.use(Postgres) if Postgres.name in lab.task.manifest.engines else lab.use(DuckDB)
+    """What the grader reads in the destination; nothing where there is nothing to read, or no database."""
+    engines = lab.task.manifest.engines
+    kind: type[Postgres | DuckDB] | None = next((kind for kind in (Postgres, DuckDB) if kind.name in engines), None)
+    if kind is None:
+        return ()
     try:
-        found: Table = engine.query(sql, "what the pipeline left")
+        found: Table = lab.use(kind).query(sql, "what the pipeline left")
     except SubmissionFault:
         return ()
     return found.rows

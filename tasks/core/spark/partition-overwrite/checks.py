@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from graders.check import check, scenario
+from graders.operation import Operation
 from graders.perturbations import must_end_well
 from graders.tables import assert_same_rows, canonical_rows
 from harness.engines.spark import Spark
@@ -32,6 +34,20 @@ OTHERWISE = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.files.openCostInBytes": "134217728",
 }
+OPERATION = Operation(
+    command=f"spark-submit daily_orders.py --date {FIRST}",
+    fills=("orders",),
+    every=datetime.timedelta(days=1),
+    parameters={"date": FIRST},
+    topics={
+        "when a drop is complete": "complet whole finish partial",
+        "the day of an order": "order_date partition day",
+        "rows that are equal": "same updated_at revision tie duplic equal",
+        "late and offline tills": "late offline old past",
+        "columns": "column header schema",
+        "runs": "overlap concurr parallel once",
+    },
+)
 EVERYDAY = ("plain", "repeated", "doubled")
 ALL = (*EVERYDAY, "corrected", "offline", "changed later", "outdated")
 
