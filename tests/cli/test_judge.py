@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -128,6 +129,15 @@ def test_a_provider_that_fails_loses_no_grade(
     assert judges.summary(run, judges.judges(run)[0]).trials == 1
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C is heard also where the tests were started by something that ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_lets_what_is_being_judged_come_to_its_end(
     provider: ProviderServer, suite: Path, tmp_path: Path, bench: Bench
 ) -> None:
