@@ -81,7 +81,11 @@ def test_a_port_that_is_taken_is_told(folder, capsys):
 
 def test_view_serves_until_it_is_interrupted(folder):
     arguments = [*COMMAND, "view", "--no-open", "--port", "0"]
-    with subprocess.Popen(arguments, env=environment(), stdout=PIPE, stderr=PIPE, text=True) as viewing:
+    # Ctrl-C is heard also where the tests were started by something that ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    viewing = subprocess.Popen(arguments, env=environment(), stdout=PIPE, stderr=PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    with viewing:
         assert viewing.stdout
         assert viewing.stderr
         line = viewing.stdout.readline()  # it says its address as soon as it listens
