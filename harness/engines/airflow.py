@@ -88,6 +88,7 @@ class Airflow(Engine):
         "Airflow 3.3, the real DAG processor, task loop and execution API on SQLite; "
         "retries wait no time between tries; no triggerer process (triggers run in line)."
     )
+    starts_slowly: ClassVar[bool] = True
 
     def start(self) -> None:
         self._template = f"{self.box.space.interpreter.removesuffix('/bin/python')}/share/warm/airflow/airflow.db"

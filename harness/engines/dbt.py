@@ -70,6 +70,7 @@ class Dbt(Engine):
 
     name: ClassVar[str] = "dbt"
     fidelity: ClassVar[str] = "dbt Core 1.11, the real thing, with its DuckDB and PostgreSQL adapters; no packages hub."
+    starts_slowly: ClassVar[bool] = True
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
