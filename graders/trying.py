@@ -14,27 +14,13 @@ from graders.contract import Contract
 from graders.operation import Operation
 from harness.engines.airflow import Airflow, Parsed
 from harness.engines.dbt import Dbt
-from harness.engines.duckdb import DuckDB
-from harness.engines.postgres import Postgres
-from harness.engines.spark import Spark
-from harness.errors import SubmissionFault
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
-from harness.tables import Table
 from harness.task import VISIBLE_SEED
 
 # Seconds: for one command, and for all of a runbook.
 COMMAND_TIME, RUNBOOK_TIME = 120.0, 240.0
 MOST_REASONS = 40
-
-POSTGRES_TABLES = """
-SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-"""
-DUCKDB_TABLES = """
-SELECT schema_name || '.' || table_name FROM duckdb_tables()
-UNION ALL SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal
-"""
 
 
 @dataclass(frozen=True)
@@ -77,7 +63,7 @@ def operate(lab: Lab, contract: Contract, operation: Operation) -> Operated:
         if by_hand and any(runs_something(command) for command in given if command.by_hand):
             filled = has_rows(lab, operation.fills) if operation.fills else None
     if not filled:
-        execute(lab, shlex.split(operation.command), operation.command)
+        execute(lab, shlex.split(operation.command), operation.command, operation)
     lab.note("its runbook's commands were run on the data that the agent saw")
     starts = None if parsed is None else {name: [run.starts for run in dag.runs] for name, dag in parsed.dags.items()}
     return Operated(tables_in(lab, operation), starts, reasons_in(lab, operation), tuple(tried), filled)
@@ -93,8 +79,9 @@ def runs_something(command: Command) -> bool:
 def problem_of(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation) -> str:
     if command.program == "airflow":
         return airflow_problem(lab, command, parsed, operation)
-    done = execute(lab, command.words, command.script)
-    return "" if done.ok else done.explain()[:600]
+    done = execute(lab, command.words, command.script, operation)
+    stopped = operation.stopped_after is not None and command.by_hand and done.timed_out
+    return "" if done.ok or stopped else done.explain()[:600]
 
 
 def airflow_problem(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation) -> str:
@@ -110,58 +97,31 @@ def airflow_problem(lab: Lab, command: Command, parsed: Parsed | None, operation
         return f"there is no DAG {understood.dag_id!r}; there are {', '.join(sorted(parsed.dags)) or 'none'}"
     own = shlex.split(operation.command)
     if command.by_hand and runs_something(command) and understood.dag_id in own:
-        done = execute(lab, own, operation.command)
+        done = execute(lab, own, operation.command, operation)
         return "" if done.ok else done.explain()[:600]
     return ""
 
 
-def execute(lab: Lab, words: Sequence[str], script: str) -> Completed:
+def execute(lab: Lab, words: Sequence[str], script: str, operation: Operation) -> Completed:
     """As a shell would; what Airflow and dbt do, their warm processes do."""
     if list(words[:3]) == ["airflow", "dags", "test"] and len(words) == 5:
         return lab.use(Airflow).run(words[3], datetime.datetime.fromisoformat(words[4]))
     if words and words[0] == "dbt" and Dbt.name in lab.task.manifest.engines:
         return lab.use(Dbt).command(words[1:])
-    timeout = min(COMMAND_TIME, lab.task.manifest.limits.run_time)
+    timeout = min(COMMAND_TIME, lab.task.manifest.limits.run_time, operation.stopped_after or COMMAND_TIME)
     return lab.run("bash", "-c", script, timeout=timeout)
 
 
 def has_rows(lab: Lab, tables: Sequence[str]) -> bool:
-    if Spark.name in lab.task.manifest.engines:
-        return any(is_stored(lab, name) for name in tables)
-    return any(rows(lab, f"SELECT 1 FROM {name} LIMIT 1") for name in tables)
-
-
-def is_stored(lab: Lab, name: str) -> bool:
-    """Whether the lake has a table of that name that isn't empty."""
-    try:
-        return len(lab.use(Spark).parquet(name)) > 0
-    except SubmissionFault:
-        return False
+    return any(engine.holds(name) for engine in lab.engines for name in tables)
 
 
 def tables_in(lab: Lab, operation: Operation) -> frozenset[str]:
-    if Spark.name in lab.task.manifest.engines:
-        return frozenset(name for name in operation.fills if is_stored(lab, name))
-    is_postgres = Postgres.name in lab.task.manifest.engines
-    return frozenset(str(name) for (name,) in rows(lab, POSTGRES_TABLES if is_postgres else DUCKDB_TABLES))
+    listed = frozenset[str]().union(*(engine.tables() for engine in lab.engines))
+    return listed or frozenset(name for name in operation.fills if has_rows(lab, [name]))
 
 
 def reasons_in(lab: Lab, operation: Operation) -> frozenset[str]:
-    if not operation.reasons:
-        return frozenset()
     table, _, column = operation.reasons.rpartition(".")
-    found = rows(lab, f"SELECT DISTINCT {column} FROM {table} ORDER BY 1 LIMIT {MOST_REASONS}")
-    return frozenset(str(reason)[:400] for (reason,) in found if reason)
-
-
-def rows(lab: Lab, sql: str) -> Sequence[tuple[object, ...]]:
-    """What the grader reads in the destination; nothing where there is nothing to read, or no database."""
-    engines = lab.task.manifest.engines
-    kind: type[Postgres | DuckDB] | None = next((kind for kind in (Postgres, DuckDB) if kind.name in engines), None)
-    if kind is None:
-        return ()
-    try:
-        found: Table = lab.use(kind).query(sql, "what the pipeline left")
-    except SubmissionFault:
-        return ()
-    return found.rows
+    found = (engine.values(table, column, MOST_REASONS) for engine in lab.engines) if operation.reasons else ()
+    return frozenset(reason[:400] for reason in frozenset[str]().union(*found))

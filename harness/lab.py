@@ -47,6 +47,10 @@ class Lab:
         """Whether anything of the submission's may have run here."""
         return self.box.commands > self._quiet
 
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        return tuple(self._engines.values())
+
     def use(self, kind: type[AnyEngine]) -> AnyEngine:
         """The engine of a kind; the task's ``engines`` must name it."""
         engine = self._engines.get(kind.name)

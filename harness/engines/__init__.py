@@ -6,10 +6,14 @@ table. An engine lives in a box; ``Lab.use`` starts it there once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
+
+from harness.errors import SubmissionFault
 
 if TYPE_CHECKING:
     from harness.sandboxes._box import Box
+    from harness.tables import Table
 
 
 class Engine:
@@ -36,8 +40,46 @@ class Engine:
     def close(self) -> None:
         """End what runs outside the residents."""
 
+    def tables(self) -> frozenset[str]:
+        """Names of the submission's tables, schema-qualified where there are schemas; none if they can't be listed."""
+        return frozenset()
 
-class CrashingEngine(Engine):
+    def holds(self, table: str) -> bool:
+        """Whether a table of the submission's is here and has rows."""
+        return False
+
+    def values(self, table: str, column: str, most: int) -> frozenset[str]:
+        """Different values of a column of the submission's, as text; none where there is no such column."""
+        return frozenset()
+
+
+class QueriedEngine(Engine):
+    """An engine whose tables the grader reads by SQL. ``LISTING`` selects their names."""
+
+    LISTING: ClassVar[str]
+
+    def query(self, sql: str, name: str = "result") -> Table:
+        """What the grader reads. What fails is the submission's fault."""
+        raise NotImplementedError
+
+    def tables(self) -> frozenset[str]:
+        return frozenset(str(name) for (name,) in self._found(self.LISTING))
+
+    def holds(self, table: str) -> bool:
+        return bool(self._found(f"SELECT 1 FROM {table} LIMIT 1"))
+
+    def values(self, table: str, column: str, most: int) -> frozenset[str]:
+        found = self._found(f"SELECT DISTINCT {column} FROM {table} ORDER BY 1 LIMIT {most}")
+        return frozenset(str(value) for (value,) in found if value)
+
+    def _found(self, sql: str) -> Sequence[tuple[object, ...]]:
+        try:
+            return self.query(sql, "what the pipeline left").rows
+        except SubmissionFault:
+            return ()
+
+
+class CrashingEngine(QueriedEngine):
     """An engine that can stop the submission after any of its statements."""
 
     def count(self) -> None:

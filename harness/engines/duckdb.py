@@ -30,6 +30,10 @@ class Measured:
 class DuckDB(CrashingEngine):
     """The submission writes ``$WAREHOUSE`` and may read ``$SOURCE`` (attached read-only)."""
 
+    LISTING: ClassVar[str] = """
+        SELECT schema_name || '.' || table_name FROM duckdb_tables()
+        UNION ALL SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE NOT internal
+    """
     name: ClassVar[str] = "duckdb"
     fidelity: ClassVar[str] = (
         "DuckDB 1.5, the real library; statements are counted inside the submission's own Python process."

@@ -25,6 +25,10 @@ READING_TIME, WRITING_TIME = 60.0, 120.0
 class Postgres(CrashingEngine):
     """The submission is the role ``loader``, owner of the database ``warehouse``; the grader reads as ``reader``."""
 
+    LISTING: ClassVar[str] = """
+        SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    """
     name: ClassVar[str] = "postgres"
     fidelity: ClassVar[str] = "PostgreSQL 16, the real server; durability to disk is off, as no machine loses power."
 

@@ -115,6 +115,12 @@ class Spark(Engine):
         found: dict[str, str] = self._read("files", name)["files"]
         return found
 
+    def holds(self, table: str) -> bool:
+        try:
+            return len(self.parquet(table)) > 0
+        except SubmissionFault:
+            return False
+
     def _read(self, function: str, name: str, **arguments: Any) -> dict[str, Any]:
         arguments["path"] = f"{self.lake}/{name}"
         done = self.box.call(READER, function, arguments, role="driver", timeout=READING_TIME)
