@@ -79,6 +79,10 @@ class Lab:
         if text not in self.notes:
             self.notes.append(text)
 
+    def dump(self) -> dict[str, bytes]:
+        """What the engines hold of the world beside the box's folders."""
+        return {path: content for engine in self._engines.values() for path, content in engine.dump().items()}
+
     def collect(self) -> Submission:
         """What stands in the work folder now, as a submission."""
         limits = SubmissionLimits()

@@ -107,8 +107,13 @@ def from_folder(
     globs: Iterable[str] = ("**",),
     limits: SubmissionLimits | None = None,
     ignored: frozenset[str] = IGNORED_FOLDERS,
+    *,
+    leave_out_big: bool = False,
 ) -> Submission:
-    """Read a folder without following links; links, devices and sockets in it are left out, as are caches."""
+    """Read a folder without following links; links, devices and sockets in it are left out, as are caches.
+
+    A file beyond the limit is refused or, as a box does, left out.
+    """
     limits = limits or SubmissionLimits()
     files: dict[str, bytes] = {}
     for parent, folders, names in os.walk(folder, followlinks=False):
@@ -120,6 +125,8 @@ def from_folder(
             if not stat.S_ISREG(status.st_mode) or not matches(relative, globs):
                 continue
             if status.st_size > limits.file_bytes:
+                if leave_out_big:
+                    continue
                 raise SubmissionError(f"{relative!r} has {status.st_size} bytes; at most {limits.file_bytes} are taken")
             files[relative] = path.read_bytes()
             if len(files) > limits.files:

@@ -1,7 +1,8 @@
-"""Write runs for other tools: Hugging Face data sets, Inspect logs, ATIF trajectories."""
+"""Write runs and tasks for other tools: Hugging Face data sets, Inspect logs, ATIF trajectories, Harbor tasks."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ OUT = click.option("-o", "--out", required=True, type=click.Path(path_type=Path)
 
 @click.group()
 def command() -> None:
-    """Write runs for other tools. RUNS are run directories, or folders of them."""
+    """Write runs and tasks for other tools. RUNS are run directories, or folders of them."""
 
 
 @command.command()
@@ -79,6 +80,43 @@ def atif(runs: tuple[Path, ...], out: Path) -> None:
             made = trajectory(run.record, trial, read_transcript(run.trial(*trial.key).transcript))
             write_whole(path, json.dumps(made, indent=2).encode())
             click.echo(str(path))
+
+
+@command.command()
+@click.argument("names", metavar="[TASK]…", nargs=-1)
+@click.option("--suite", default="core", show_default=True, help="A bundled suite, or the path of a folder of tasks.")
+@click.option(
+    "--persona",
+    metavar="FILE",
+    help="Whose form of the deliverable the instruction asks for: a file, a bundled one, or none. "
+    "Default: data-engineer, by which it is graded.",
+)
+@click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, or auto (the strongest).")
+@OUT
+def harbor(names: tuple[str, ...], suite: str, persona: str | None, sandbox: str, out: Path) -> None:
+    """Tasks (ids or globs; all without) as tasks of Harbor, which `harbor run -p OUT` runs and grades.
+
+    A folder each, with what an agent must never see (tests/, solution/): publish them with care.
+    """
+    from harness import persona as personas
+    from harness.display import display
+    from harness.errors import UsageError
+    from harness.harbor.export import write_task
+    from harness.run import prepare
+    from harness.sandboxes import _choice
+    from harness.task import load_suite, select
+
+    tasks = select(load_suite(suite), names)
+    asking = personas.load(persona)
+    for task in tasks:
+        if (out / task.slug).exists():
+            raise UsageError(f"{out / task.slug} exists already", "name another folder, or remove it")
+    box = _choice.choose(sandbox, trusted=False)
+    with display(sys.stderr) as shown:
+        prepare(box, tasks, shown)
+    for task in tasks:
+        write_task(task, out / task.slug, asking, box)
+        click.echo(str(out / task.slug))
 
 
 def _opened(folders: tuple[Path, ...]) -> list[RunDirectory]:

@@ -42,7 +42,7 @@ def command(
     """Grade FOLDER as a submission to a task. Exit code 1 if it doesn't resolve the task."""
     from graders.grade import grade
     from harness.display import display
-    from harness.grading import suite_contract
+    from harness.grading import suite_contract, to_json
     from harness.run import prepare
     from harness.sandboxes import _choice
     from harness.submission import DELIVERABLE, SubmissionError, from_folder
@@ -95,14 +95,3 @@ def for_terminal(graded: Grade) -> RenderableType:
         table.add_row(check.id, check.dimension, f"{check.weight:g}", sign, Text(printable(check.evidence)))
     verdict = "resolved" if graded.resolved else "not resolved"
     return Group(table, Text(f"{graded.task}: score {graded.score:.2f}, {verdict}"))
-
-
-def to_json(graded: Grade, said: Opinion | None = None) -> str:
-    """The grade; ``judge`` is no part of it."""
-    import json
-    from dataclasses import asdict
-
-    whole = {**asdict(graded), "score": graded.score, "resolved": graded.resolved, "dimensions": graded.dimensions}
-    if said:
-        whole["judge"] = said.model_dump(mode="json")
-    return json.dumps(whole, indent=2)

@@ -34,6 +34,10 @@ class Engine:
         """Environment variables by which the submission finds the engine."""
         return {}
 
+    def dump(self) -> dict[str, bytes]:
+        """What it holds of the world that lies in no folder of the box, as files from which it can be put back."""
+        return {}
+
     def reset(self) -> None:
         """Back to how ``start`` left it."""
 

@@ -38,6 +38,7 @@ class Postgres(CrashingEngine):
         self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
         self._door: Stream | None = None
         self._saved = 0
+        self._limits = {"memory": box.limits.memory // 2, "disk": MOST_DISK}  # MiB
 
     def start(self) -> None:
         warm = f"{self.box.space.interpreter.removesuffix('/bin/python')}/share/warm/postgres"
@@ -45,8 +46,7 @@ class Postgres(CrashingEngine):
             "driver/postgres_server.py", warm, f"{self.box.path('driver')}/postgres", self.box.path("sockets")
         )
         threading.Thread(target=self._listen, args=(self._door,), daemon=True).start()
-        limits = self.box.limits
-        self._steer({"op": "start", "password": self._password, "memory": limits.memory // 2, "disk": MOST_DISK})
+        self._steer({"op": "start", "password": self._password, **self._limits})
         self.box.preload(READER, "driver")
 
     def _listen(self, door: Stream) -> None:
@@ -137,6 +137,18 @@ class Postgres(CrashingEngine):
         named = [part for name, value in (variables or {}).items() for part in ("-v", f"{name}={value}")]
         argv = ["psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", *named, "-f", path]
         return self.box.run(argv, timeout=timeout)
+
+    def dump(self) -> dict[str, bytes]:
+        """``postgres.sql`` for psql as superuser, and ``postgres.json`` with the server's limits in MiB."""
+        # The key is a random one otherwise: the same world must give the same file.
+        options = ["-h", f"{self.box.path('driver')}/postgres", "-U", "postgres", "--restrict-key=world"]
+        password = {"PGPASSWORD": self._password}
+        most = MOST_DISK << 20
+        argv = ["pg_dump", *options, DATABASE]
+        done = self.box.run(argv, role="driver", variables=password, timeout=WRITING_TIME, output_limit=most)
+        if not done.ok or done.truncated:
+            raise InfrastructureError("engine", f"PostgreSQL doesn't let itself be dumped: {done.explain()}")
+        return {"postgres.sql": done.stdout.encode(), "postgres.json": json.dumps(self._limits).encode()}
 
     # -- states -------------------------------------------------------------------------------------------------
 
