@@ -43,7 +43,8 @@ OWN_VARIABLES = frozenset({"HOME", "TMPDIR", "USER"})
 # An agent's program is installed by root, whose package manager asks for these.
 ROOTS_PATH = ":/usr/local/sbin:/usr/sbin:/sbin"
 # Of a task, what only `bench verify` reads.
-FOR_VERIFY = shutil.ignore_patterns("__pycache__", "alternates", "mutants.toml", "worlds.toml")
+FOR_VERIFY = frozenset({"alternates", "mutants.toml", "worlds.toml"})
+CACHES = shutil.ignore_patterns("__pycache__")
 # Seconds; MiB beside what the task itself may use: for the agent's own program, and for the grader.
 BUILD_TIME, GRADING_TIME, MEMORY_BESIDE, DISK = 3600, 3600, 2048, 10240
 
@@ -99,7 +100,7 @@ def write_task(task: Task, folder: Path, persona: Persona, sandbox: Sandbox) -> 
             if target.suffix == ".sh":
                 target.chmod(0o755)
         copy_program(draft / "tests" / "bench")
-        shutil.copytree(task.folder, draft / "tests" / "tasks" / task.id, ignore=FOR_VERIFY)
+        copy_task(task, draft / "tests" / "tasks" / task.id)
 
 
 def visible(task: Task, sandbox: Sandbox) -> Visible:
@@ -250,7 +251,16 @@ def constraints() -> list[str]:
 def copy_program(folder: Path) -> None:
     for package in (harness, graders, results):
         source = Path(next(iter(package.__path__)))
-        shutil.copytree(source, folder / package.__name__, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, folder / package.__name__, ignore=CACHES)
+
+
+def copy_task(task: Task, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for path in task.folder.iterdir():
+        if path.is_dir() and path.name not in {"__pycache__", *FOR_VERIFY}:
+            shutil.copytree(path, folder / path.name, ignore=CACHES)
+        elif path.is_file() and path.name not in FOR_VERIFY:
+            shutil.copy(path, folder)
 
 
 def below(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
