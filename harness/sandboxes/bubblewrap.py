@@ -82,15 +82,14 @@ class BubblewrapSpace:
         return ProcessStream([*self._bwrap(role), *argv], variables, walled=True)
 
     def _bwrap(self, role: Role) -> list[str]:
-        options = ["bwrap", "--die-with-parent", "--new-session", "--hostname", "worker"]
-        options += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+        options = ["bwrap", "--die-with-parent", "--new-session", *namespaces(), "--hostname", "worker"]
         if os.geteuid() == 0:
             # The resident needs these to become its user for good; then it has none.
             options += ["--cap-drop", "ALL"]
             for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
                 options += ["--cap-add", capability]
         else:
-            options += ["--unshare-user", "--uid", str(os.getuid()), "--gid", str(os.getgid()), "--cap-drop", "ALL"]
+            options += ["--uid", str(os.getuid()), "--gid", str(os.getgid()), "--cap-drop", "ALL"]
         python = Path(_environments.base_interpreter()).parent.parent
         # Parents of what is mounted: made by bwrap for its own user alone otherwise.
         for parent in ("/etc", "/opt", *map(str, reversed(python.parents))):
@@ -123,6 +122,12 @@ class BubblewrapSpace:
         remove_folder(self._root)
 
 
+def namespaces() -> list[str]:
+    """The namespaces each process gets. Root needs none of users, and not every container would let it have one."""
+    own = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    return own if os.geteuid() == 0 else ["--unshare-user", *own]
+
+
 class Bubblewrap:
     name = "bubblewrap"
     confines = True
@@ -132,7 +137,7 @@ class Bubblewrap:
             return Diagnosis(False, "bubblewrap needs Linux", "use the docker sandbox")
         if not shutil.which("bwrap"):
             return Diagnosis(False, "bwrap is not installed", "install the package `bubblewrap`")
-        probe = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+        probe = ["bwrap", *namespaces(), "--ro-bind", "/", "/", "--proc", "/proc", "true"]
         done = subprocess.run(probe, capture_output=True, text=True, check=False)
         if done.returncode:
             return Diagnosis(

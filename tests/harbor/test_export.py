@@ -41,7 +41,7 @@ KNOWN = {
 }
 CONFINED = {
     "cap_add": ["SYS_ADMIN", "NET_ADMIN"],
-    "security_opt": ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"],
+    "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
 }
 
 bubblewrap = pytest.mark.bubblewrap
