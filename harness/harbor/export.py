@@ -32,7 +32,7 @@ from harness.sandboxes import FolderName, Sandbox, _environments
 from harness.sandboxes._box import Box
 from harness.submission import IGNORED_FOLDERS, Submission, SubmissionError, SubmissionLimits
 from harness.task import VISIBLE_SEED, Task
-from results.durable import whole_folder
+from results.durable import whole_folder, writing
 
 FILES = Path(__file__).parent / "files"
 ORGANISATION = "data-engineer-bench"
@@ -84,7 +84,8 @@ def write_task(task: Task, folder: Path, persona: Persona, sandbox: Sandbox) -> 
     if folder.exists():
         raise UsageError(f"{folder} exists already", "name a folder that doesn't, or remove it")
     seen = visible(task, sandbox)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with writing(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as draft:
         files = {
             "task.toml": manifest(task).encode(),
