@@ -42,7 +42,7 @@ def command(
     """Grade FOLDER as a submission to a task. Exit code 1 if it doesn't resolve the task."""
     from graders.grade import grade
     from harness.display import display
-    from harness.grading import suite_contract, to_json
+    from harness.grading import suite_contract
     from harness.run import prepare
     from harness.sandboxes import _choice
     from harness.submission import DELIVERABLE, SubmissionError, from_folder
@@ -72,6 +72,7 @@ def command(
 
 def tell(graded: Grade, said: Opinion | None, as_json: bool) -> None:
     from harness.cli._show import show
+    from harness.grading import to_json
     from results import judges_rendering
 
     if as_json:
