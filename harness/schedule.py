@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from harness.display import Display
 from harness.errors import InfrastructureError
@@ -14,6 +15,8 @@ from results.run_directory import RunWriter
 
 # With these, every later trial would fail the same way.
 FATAL = {"provider-auth", "provider-quota"}
+
+Item = TypeVar("Item")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -39,11 +42,8 @@ def run_all(
     """
     lock = threading.Lock()
     finished: list[TrialRecord] = []
-    stopping = threading.Event()
 
     def one(planned: Planned) -> None:
-        if stopping.is_set():
-            return
         name, attempt = planned.task.id, planned.attempt
         with lock:
             display.trial_started(name, attempt)
@@ -52,29 +52,49 @@ def run_all(
             with lock:
                 display.stage(name, attempt, text)
 
-        try:
-            record = run_trial(planned, configuration, writer, tell)
-        except BaseException:
-            stopping.set()  # before this thread takes the next trial
-            raise
+        record = run_trial(planned, configuration, writer, tell)
         with lock:
             finished.append(record)
             display.trial_finished(record)
         if record.cause in FATAL:
-            stopping.set()
             raise InfrastructureError(record.cause or "", record.problem or "")
 
     display.plan([(planned.task.id, planned.attempt) for planned in plan])
-    # Not used as a context manager: leaving one waits for the running trials, whatever the user pressed.
+    side_by_side(plan, one, display, "running trials are", concurrency=concurrency)
+    return finished
+
+
+def side_by_side(
+    items: Sequence[Item], work: Callable[[Item], None], display: Display, running: str, *, concurrency: int
+) -> None:
+    """Do the work on each item, ``concurrency`` at a time; the first error ends it, once what has begun is done.
+
+    Raises:
+        Interrupted: Ctrl-C. Nothing new begins, what is ``running`` ends first, as the user is told.
+        KeyboardInterrupt: a second Ctrl-C. Work is still going on: the caller ends the process.
+    """
+    stopping = threading.Event()
+
+    def one(item: Item) -> None:
+        if stopping.is_set():
+            return
+        try:
+            work(item)
+        except BaseException:
+            stopping.set()  # before this thread takes the next item
+            raise
+
+    # Not used as a context manager: leaving one waits for what is running, whatever the user pressed.
     pool = ThreadPoolExecutor(max_workers=concurrency)
     try:
-        waiting = {pool.submit(one, planned) for planned in plan}
+        waiting = {pool.submit(one, item) for item in items}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            raise_first(done)
+            for future in done:
+                future.result()
     except KeyboardInterrupt:
         stopping.set()
-        display.note("ending: running trials are finished first; press Ctrl-C again to end at once")
+        display.note(f"ending: {running} finished first; press Ctrl-C again to end at once")
         pool.shutdown(cancel_futures=True)
         raise Interrupted from None
     except BaseException:
@@ -82,9 +102,3 @@ def run_all(
         pool.shutdown(cancel_futures=True)
         raise
     pool.shutdown()
-    return finished
-
-
-def raise_first(done: set[Future[None]]) -> None:
-    for future in done:
-        future.result()

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.special import bdtrc
 
 SEED = 20241100
 ENUMERATED = 16  # up to so many differences all 2^n flips are tried; beyond, DRAWS random ones
@@ -121,8 +121,6 @@ def mcnemar(newly_failing: int, newly_passing: int) -> PValues:
     turned = newly_failing + newly_passing
     if not turned:
         return PValues(1.0, 1.0, 1.0)
-    return PValues(
-        worse=float(binomtest(newly_failing, turned, alternative="greater").pvalue),
-        better=float(binomtest(newly_passing, turned, alternative="greater").pvalue),
-        either=float(binomtest(newly_failing, turned).pvalue),
-    )
+    # Of n fair coins k or more fall one way; scipy.stats says the same, but takes a second to import.
+    worse, better = (float(bdtrc(count - 1, turned, 0.5)) for count in (newly_failing, newly_passing))
+    return PValues(worse, better, min(1.0, 2 * min(worse, better)))

@@ -5,90 +5,90 @@ One row a trial (newest record), check or run. What is unknown or doesn't apply 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
 
-from results.records import RunRecord, TrialRecord
+from results.records import CheckRecord, RunRecord, TaskRecord, TrialRecord
 from results.run_directory import RunDirectory
 
 DIMENSION = "dimension."
 MONEY = pa.decimal128(38, 12)
 _SMALLEST = Decimal(1).scaleb(-12)
+_TEXT, _TEXTS, _TRUTH, _COUNT, _NUMBER = pa.string(), pa.list_(pa.string()), pa.bool_(), pa.int64(), pa.float64()
 
-TRIALS = pa.schema(
-    [
-        ("run", pa.string()),
-        ("suite", pa.string()),
-        ("simulated", pa.bool_()),
-        ("model", pa.string()),
-        ("agent", pa.string()),
-        ("persona", pa.string()),
-        ("persona_digest", pa.string()),
-        ("parameters", pa.string()),
-        ("task", pa.string()),
-        ("task_digest", pa.string()),
-        ("grader_digest", pa.string()),
-        ("attempt", pa.int64()),
-        ("seed", pa.int64()),
-        ("status", pa.string()),
-        ("cause", pa.string()),
-        ("problem", pa.string()),
-        ("score", pa.float64()),
-        ("resolved", pa.bool_()),
-        ("technologies", pa.list_(pa.string())),
-        ("responsibilities", pa.list_(pa.string())),
-        ("difficulty", pa.string()),
-        ("cost", MONEY),
-        ("input_tokens", pa.int64()),
-        ("output_tokens", pa.int64()),
-        ("cache_read_tokens", pa.int64()),
-        ("cache_write_tokens", pa.int64()),
-        ("turns", pa.int64()),
-        ("working_seconds", pa.float64()),
-        ("provider_seconds", pa.float64()),
-        ("waited_seconds", pa.float64()),
-        ("grading_seconds", pa.float64()),
-        ("submission", pa.string()),
-        ("stop_reason", pa.string()),
-        ("perturbations", pa.list_(pa.string())),
-        ("tampering", pa.list_(pa.string())),
-    ]
-)
-CHECKS = pa.schema(
-    [
-        ("run", pa.string()),
-        ("task", pa.string()),
-        ("attempt", pa.int64()),
-        ("check", pa.string()),
-        ("dimension", pa.string()),
-        ("clauses", pa.list_(pa.string())),
-        ("weight", pa.float64()),
-        ("required", pa.bool_()),
-        ("passed", pa.bool_()),
-        ("evidence", pa.string()),
-    ]
-)
-# ``record``: the whole run.json.
-RUNS = pa.schema(
-    [
-        ("run", pa.string()),
-        ("created", pa.timestamp("us", tz="UTC")),
-        ("suite", pa.string()),
-        ("simulated", pa.bool_()),
-        ("model", pa.string()),
-        ("agent", pa.string()),
-        ("persona", pa.string()),
-        ("persona_digest", pa.string()),
-        ("parameters", pa.string()),
-        ("attempts", pa.int64()),
-        ("tasks", pa.int64()),
-        ("record", pa.string()),
-    ]
-)
+# By name, a column's type and where its value stands in what makes a row.
+Columns = Mapping[str, tuple[pa.DataType, str]]
+_CONFIGURATION: Columns = {
+    "suite": (_TEXT, "record.suite.name"),
+    "simulated": (_TRUTH, "record.simulated"),
+    "model": (_TEXT, "record.model"),
+    "agent": (_TEXT, "record.agent"),
+    "persona": (_TEXT, "record.persona.name"),
+    "persona_digest": (_TEXT, "record.persona.digest"),
+    "parameters": (_TEXT, "parameters"),
+}
+_TRIAL: Columns = {
+    "run": (_TEXT, "name"),
+    **_CONFIGURATION,
+    "task": (_TEXT, "trial.task"),
+    "task_digest": (_TEXT, "digests.digest"),
+    "grader_digest": (_TEXT, "digests.grader_digest"),
+    "attempt": (_COUNT, "trial.attempt"),
+    "seed": (_COUNT, "trial.seed"),
+    "status": (_TEXT, "trial.status"),
+    "cause": (_TEXT, "trial.cause"),
+    "problem": (_TEXT, "trial.problem"),
+    "score": (_NUMBER, "trial.score"),
+    "resolved": (_TRUTH, "trial.resolved"),
+    "technologies": (_TEXTS, "trial.technologies"),
+    "responsibilities": (_TEXTS, "trial.responsibilities"),
+    "difficulty": (_TEXT, "trial.difficulty"),
+    "cost": (MONEY, "cost"),
+    "input_tokens": (_COUNT, "trial.usage.input"),
+    "output_tokens": (_COUNT, "trial.usage.output"),
+    "cache_read_tokens": (_COUNT, "trial.usage.cache_read"),
+    "cache_write_tokens": (_COUNT, "trial.usage.cache_write"),
+    "turns": (_COUNT, "trial.turns"),
+    "working_seconds": (_NUMBER, "trial.times.agent"),
+    "provider_seconds": (_NUMBER, "trial.times.provider"),
+    "waited_seconds": (_NUMBER, "trial.times.waited"),
+    "grading_seconds": (_NUMBER, "trial.times.grading"),
+    "submission": (_TEXT, "trial.submission"),
+    "stop_reason": (_TEXT, "trial.stop_reason"),
+    "perturbations": (_TEXTS, "trial.perturbations"),
+    "tampering": (_TEXTS, "trial.tampering"),
+}
+_CHECK: Columns = {
+    "run": (_TEXT, "name"),
+    "task": (_TEXT, "trial.task"),
+    "attempt": (_COUNT, "trial.attempt"),
+    "check": (_TEXT, "check.id"),
+    "dimension": (_TEXT, "check.dimension"),
+    "clauses": (_TEXTS, "check.clauses"),
+    "weight": (_NUMBER, "check.weight"),
+    "required": (_TRUTH, "check.required"),
+    "passed": (_TRUTH, "check.passed"),
+    "evidence": (_TEXT, "check.evidence"),
+}
+_RUN: Columns = {
+    "run": (_TEXT, "name"),
+    "created": (pa.timestamp("us", tz="UTC"), "record.created"),
+    **_CONFIGURATION,
+    "attempts": (_COUNT, "record.attempts"),
+    "tasks": (_COUNT, "tasks"),
+    "record": (_TEXT, "whole"),  # run.json
+}
+
+
+def _schema(columns: Columns) -> pa.Schema:
+    return pa.schema([(name, kind) for name, (kind, _) in columns.items()])
+
+
+TRIALS, CHECKS, RUNS = _schema(_TRIAL), _schema(_CHECK), _schema(_RUN)
 
 
 @dataclass(frozen=True)
@@ -111,77 +111,78 @@ def dimensions_of(runs: Iterable[Run]) -> list[str]:
     return sorted({name for run in runs for trial in run.trials for name in trial.dimensions})
 
 
+def trials_schema(dimensions: Sequence[str]) -> pa.Schema:
+    return pa.schema([*TRIALS, *((f"{DIMENSION}{name}", _NUMBER) for name in dimensions)])
+
+
 def trials_table(runs: Sequence[Run], dimensions: Sequence[str], names: Sequence[str] | None = None) -> pa.Table:
     """All trials; a column ``dimension.<name>`` for each of the dimensions. ``names``: instead of the runs' own."""
-    schema = trials_schema(dimensions)
     called = names or [run.record.run for run in runs]
-    rows = [_trial(name, run.record, trial) for name, run in zip(called, runs, strict=True) for trial in run.trials]
-    return pa.Table.from_pylist(rows, schema=schema)
-
-
-def trials_schema(dimensions: Sequence[str]) -> pa.Schema:
-    return pa.schema([*TRIALS, *((f"{DIMENSION}{name}", pa.float64()) for name in dimensions)])
+    rows = [_TrialRow(name, run.record, trial) for name, run in zip(called, runs, strict=True) for trial in run.trials]
+    scores = [[row.trial.dimensions.get(name) for row in rows] for name in dimensions]
+    arrays = [*_arrays(_TRIAL, rows), *(pa.array(column, _NUMBER) for column in scores)]
+    return pa.Table.from_arrays(arrays, schema=trials_schema(dimensions))
 
 
 def checks_table(runs: Sequence[Run]) -> pa.Table:
     rows = [
-        {
-            "run": run.record.run,
-            "task": trial.task,
-            "attempt": trial.attempt,
-            "check": check.id,
-            **check.model_dump(exclude={"id"}),
-        }
+        _CheckRow(run.record.run, run.record, trial, check)
         for run in runs
         for trial in run.trials
         for check in trial.checks
     ]
-    return pa.Table.from_pylist(rows, schema=CHECKS)
+    return pa.Table.from_arrays(_arrays(_CHECK, rows), schema=CHECKS)
 
 
 def runs_table(records: Iterable[RunRecord]) -> pa.Table:
-    rows = [
-        {
-            **_configuration(record),
-            "run": record.run,
-            "created": record.created,
-            "attempts": record.attempts,
-            "tasks": len(record.planned),
-            "record": record.model_dump_json(),
-        }
-        for record in records
-    ]
-    return pa.Table.from_pylist(rows, schema=RUNS)
+    return pa.Table.from_arrays(_arrays(_RUN, [_Row(record.run, record) for record in records]), schema=RUNS)
 
 
-def _configuration(record: RunRecord) -> dict[str, Any]:
-    return {
-        "suite": record.suite.name,
-        "simulated": record.simulated,
-        "model": record.model,
-        "agent": record.agent,
-        "persona": record.persona.name,
-        "persona_digest": record.persona.digest,
-        "parameters": parameters_of(record),
-    }
+def _arrays(columns: Columns, rows: Sequence[_Row]) -> list[pa.Array]:
+    return [pa.array(map(operator.attrgetter(place), rows), kind) for kind, place in columns.values()]
 
 
-def _trial(name: str, record: RunRecord, trial: TrialRecord) -> dict[str, Any]:
-    digests = record.tasks.get(trial.task)
-    return {
-        **_configuration(record),
-        "run": name,
-        "task_digest": digests.digest if digests else None,
-        "grader_digest": digests.grader_digest if digests else None,
-        **trial.model_dump(exclude={"checks", "dimensions", "usage", "times", "cost"}),
-        "cost": None if trial.cost is None else trial.cost.quantize(_SMALLEST),
-        "input_tokens": trial.usage.input,
-        "output_tokens": trial.usage.output,
-        "cache_read_tokens": trial.usage.cache_read,
-        "cache_write_tokens": trial.usage.cache_write,
-        "working_seconds": trial.times.agent,
-        "provider_seconds": trial.times.provider,
-        "waited_seconds": trial.times.waited,
-        "grading_seconds": trial.times.grading,
-        **{f"{DIMENSION}{dimension}": value for dimension, value in trial.dimensions.items()},
-    }
+@dataclass(frozen=True)
+class _Row:
+    """A row of runs; with more to it, one of trials or checks."""
+
+    name: str
+    record: RunRecord
+
+    @property
+    def parameters(self) -> str:
+        return parameters_of(self.record)
+
+    @property
+    def tasks(self) -> int:
+        return len(self.record.planned)
+
+    @property
+    def whole(self) -> str:
+        return self.record.model_dump_json()
+
+
+@dataclass(frozen=True)
+class _TrialRow(_Row):
+    trial: TrialRecord
+
+    @property
+    def digests(self) -> TaskRecord | _Unknown:
+        return self.record.tasks.get(self.trial.task) or _Unknown()
+
+    @property
+    def cost(self) -> Decimal | None:
+        return None if self.trial.cost is None else self.trial.cost.quantize(_SMALLEST)
+
+
+@dataclass(frozen=True)
+class _CheckRow(_TrialRow):
+    check: CheckRecord
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """The digests of a task that a run's record doesn't know."""
+
+    digest: None = None
+    grader_digest: None = None

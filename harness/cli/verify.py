@@ -6,6 +6,7 @@ Exit code 1 if anything is not as it must be.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -44,18 +45,17 @@ def command(
     as_json: bool,
 ) -> int:
     """Grade every solution of TASKS (ids or globs; all without) and compare with what it must come to."""
+    from harness.display import display
     from harness.grading import suite_contract
+    from harness.run import prepare
     from harness.sandboxes import _choice
     from harness.task import HIDDEN_SEEDS, load_suite, select
     from harness.verify import Case, Matrix, telling_mutants, verify
 
     chosen = select(load_suite(suite), tasks)
     box = _choice.choose(sandbox, trusted=True, docker_runtime=docker_runtime)
-    box.reap()
-    for environment in sorted({task.manifest.environment for task in chosen}):
-        if not box.is_prepared(environment):
-            click.echo(f"building the environment {environment} for {box.name} …", err=True)
-        box.prepare(environment)
+    with display(sys.stderr) as shown:
+        prepare(box, chosen, shown)
 
     def tell(verdict: Verdict) -> None:
         click.echo(line(verdict), err=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from importlib.metadata import version
@@ -22,7 +20,7 @@ from harness.models import Model, ModelParameters, Usage
 from harness.models._journal import JournaledModel, paid
 from harness.models._prices import Prices
 from harness.models._retry import RetryPolicy
-from harness.schedule import Interrupted
+from harness.schedule import side_by_side
 from harness.trial import stored_submission
 from results import judges, records
 from results.durable import writing
@@ -115,34 +113,16 @@ def judge_run(writer: RunWriter, appointed: Appointed, display: Display) -> None
         InfrastructureError: the judge's provider failed. BudgetSpentError: the run's. What was judged is kept.
     """
     directory, judge = writer.directory, appointed.record
-    stopping = threading.Event()
 
     def one(record: records.TrialRecord) -> None:
-        if not stopping.is_set():
-            _judge_trial(directory, record, appointed, judge.judge)
+        _judge_trial(directory, record, appointed, judge.judge)
 
     waiting_ones = [record for record in directory.records() if _is_open(directory, record, judge.judge, appointed)]
     if not waiting_ones:
         return
     _write(judges.judge_file(directory, judge.judge), judge)
     display.note(f"{judge.model} judges {len(waiting_ones)} deliverables, {appointed.votes} votes a rubric")
-    pool = ThreadPoolExecutor(max_workers=AT_A_TIME)
-    try:
-        left = {pool.submit(one, record) for record in waiting_ones}
-        while left:
-            done, left = wait(left, return_when=FIRST_COMPLETED)
-            for future in done:
-                future.result()
-    except KeyboardInterrupt:
-        stopping.set()
-        display.note("ending: what is being judged is finished first; press Ctrl-C again to end at once")
-        pool.shutdown(cancel_futures=True)
-        raise Interrupted from None
-    except BaseException:
-        stopping.set()
-        pool.shutdown(cancel_futures=True)
-        raise
-    pool.shutdown()
+    side_by_side(waiting_ones, one, display, "what is being judged is", concurrency=AT_A_TIME)
 
 
 def _is_open(directory: RunDirectory, record: records.TrialRecord, judge: str, appointed: Appointed) -> bool:
