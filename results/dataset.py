@@ -27,7 +27,7 @@ from results.tables import DIMENSION, Run, checks_table, dimensions_of, runs_tab
 from results.tallies import READ, Facets, Tallies, tally
 
 TABLES = ("trials", "checks", "tasks", "runs")
-BATCH = 1 << 16
+BATCH = 1 << 18
 TASKS = pa.schema(
     [
         ("suite", pa.string()),

@@ -131,6 +131,18 @@ def test_help_names_every_command_and_imports_none(tmp_path):
     assert shown.stdout.endswith("[]\n")
 
 
+def test_a_leaderboard_imports_no_slow_library_that_it_needs_nothing_of(tmp_path):
+    RunDirectory.create(tmp_path / "runs" / "r1", run_record())
+    program = (
+        "import sys; from harness import cli; cli.execute(['leaderboard', '--json', sys.argv[1]]);"
+        "slow = ('scipy.stats', 'scipy.optimize', 'sqlglot', 'docker', 'graders.truth');"
+        "print([name for name in slow if name in sys.modules])"
+    )
+    argv = [sys.executable, "-c", program, str(tmp_path / "runs")]
+    shown = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert shown.stdout.endswith("[]\n")
+
+
 def test_a_reader_that_has_enough_is_no_failure(tmp_path):
     run = RunDirectory.create(tmp_path / "runs" / "r1", run_record())
     reader, writer = os.pipe()
