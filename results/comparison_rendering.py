@@ -14,6 +14,7 @@ from results.comparison import SCORES_SHARE, Comparison, Row
 from results.expenses import Expense
 from results.flips import Flip, Side
 from results.rendering import NOTHING, UNKNOWN, duration, escaped, markdown_table
+from results.report_paths import trial_path
 from results.scorecard_rendering import obeyed, row_object
 from results.sign_flip import least_p
 from results.submission_diff import submission_diff
@@ -67,8 +68,12 @@ def _table(
     return table
 
 
-def as_markdown(comparison: Comparison, *, clauses: bool = False, diffs: bool = False) -> str:
-    """For a comment on a pull request; evidence and diffs are folded."""
+def as_markdown(comparison: Comparison, *, clauses: bool = False, diffs: bool = False, report: str = "") -> str:
+    """For a comment on a pull request; evidence and diffs are folded.
+
+    Links lead to the trials' pages of a ``report`` (an address or a folder); without one to the files of the runs, as
+    seen from the folder the command runs in.
+    """
     parts = [f"## {escaped(headline(comparison))}\n", *(f"{escaped(line)}  " for line in about(comparison)), ""]
     parts.append(markdown_table(_headings(comparison), SIDES, [cells_of(row) for row in comparison.gate]))
     if shows_clauses(comparison, clauses):
@@ -76,15 +81,19 @@ def as_markdown(comparison: Comparison, *, clauses: bool = False, diffs: bool = 
         cells = [clause_cells(comparison, row) for row in comparison.clauses]
         parts.append(markdown_table(_headings(comparison), SIDES, cells))
     for flip in comparison.flips:
-        parts.append("".join(_markdown_flip(flip, diffs)))
+        parts.append("".join(_markdown_flip(comparison, flip, diffs, report)))
     parts += [f"- {escaped(expense_line(expense))}" for expense in comparison.expenses]
     parts += [f"- note: {escaped(note)}" for note in remarks(comparison)]
     return "\n".join(parts) + "\n"
 
 
-def _markdown_flip(flip: Flip, diffs: bool) -> Iterator[str]:
+def _markdown_flip(comparison: Comparison, flip: Flip, diffs: bool, report: str) -> Iterator[str]:
+    runs = comparison.baseline.record.run, comparison.candidate.record.run
     links = " · ".join(
-        f"[{label}'s transcript]({quote(side.folder.transcript.as_posix())})" for label, side in _sides(flip)
+        f"[{label} #{side.attempt}]({page})"
+        if (page := _page(report, run, flip.task, side))
+        else f"{label}: no transcript"
+        for run, (label, side) in zip(runs, _sides(flip), strict=True)
     )
     yield f"<details><summary>{escaped(flip_line(flip))}</summary>\n\n{links}\n\n"
     yield _fenced([f"{check}: {_shortened(evidence)}" for check, evidence in flip.checks])
@@ -93,6 +102,13 @@ def _markdown_flip(flip: Flip, diffs: bool) -> Iterator[str]:
         more = [f"… {len(lines) - DIFF_LINES} more lines"] if len(lines) > DIFF_LINES else []
         yield _fenced([*lines[:DIFF_LINES], *more], "diff")
     yield "</details>\n"
+
+
+def _page(report: str, run: str, task: str, side: Side) -> str:
+    """Where a trial can be read, as a link; empty if there is nothing to be read."""
+    if report:
+        return quote(f"{report.rstrip('/')}/{trial_path(run, task, side.attempt)}", safe="/:?#@!$&'*+,;=%~")
+    return quote(side.folder.transcript.as_posix()) if side.folder.transcript.is_file() else ""
 
 
 def _fenced(lines: list[str], language: str = "") -> str:

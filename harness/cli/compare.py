@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from harness.errors import EXIT_FINE, EXIT_GATE_FAILED
+from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
 
 
 @click.command()
@@ -34,6 +34,7 @@ from harness.errors import EXIT_FINE, EXIT_GATE_FAILED
 @click.option("--diffs", is_flag=True, help="Show how the two submissions of each turned task differ.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML to this file.")
 @click.option("--markdown", "form", flag_value="markdown", type=str, help="GitHub-flavoured Markdown.")
+@click.option("--report", metavar="WHERE", help="Markdown's links lead into this report: an address, or a folder.")
 @click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
 def command(
     baseline: Path,
@@ -45,6 +46,7 @@ def command(
     diffs: bool,
     junit: Path | None,
     form: str | None,
+    report: str | None,
 ) -> int:
     """Compare the run CANDIDATE with the run BASELINE, task by task.
 
@@ -57,6 +59,8 @@ def command(
     from results.junit import as_junit
     from results.run_directory import RunDirectory, write_whole
 
+    if report is not None and form != "markdown":
+        raise UsageError("--report is where Markdown's links lead", "add --markdown")
     found = compare(RunDirectory.open(baseline), RunDirectory.open(candidate), margin, alpha)
     reason: FailOn = "underpowered" if fail_on == "underpowered" else "regression"
     failed = found.fails(reason)
@@ -65,7 +69,7 @@ def command(
     if form == "json":
         click.echo(rendering.as_json(found, fail_on=reason, failed=failed, diffs=diffs))
     elif form == "markdown":
-        click.echo(rendering.as_markdown(found, clauses=clauses, diffs=diffs), nl=False)
+        click.echo(rendering.as_markdown(found, clauses=clauses, diffs=diffs, report=report or ""), nl=False)
     else:
         from harness.cli._show import show
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 
+from results import report_paths as paths
 from results.comparable import NotComparable, require_comparable
 from results.comparison import Comparison, compare
 from results.errors import RunDirectoryError
@@ -36,19 +35,17 @@ class ReportedRun:
 
     @cached_property
     def name(self) -> str:
-        plain = re.sub(r"[^a-z0-9._-]+", "-", self.id.lower()).strip("-.")[:80]
-        # Windows' and macOS' file systems don't tell case apart, and not every id makes a file name.
-        return plain if plain == self.id else f"{plain or 'run'}-{_digest(self.id)}"
+        return paths.run_name(self.id)
 
     @property
     def path(self) -> str:
-        return f"runs/{self.name}.html"
+        return paths.run_path(self.id)
 
     def trial_path(self, task: str, attempt: int) -> str:
-        return f"trials/{self.name}/{slug(task)}-{attempt}.html"
+        return paths.trial_path(self.id, task, attempt)
 
     def transcript_path(self, task: str, attempt: int) -> str:
-        return f"transcripts/{self.name}/{slug(task)}-{attempt}.js"
+        return paths.transcript_path(self.id, task, attempt)
 
     @cached_property
     def by_key(self) -> dict[tuple[str, int], TrialRecord]:
@@ -83,7 +80,7 @@ class Board:
         tasks = sorted(
             f"{task} {record.tasks[task].digest} {record.tasks[task].grader_digest}" for task in record.planned
         )
-        return _digest("\n".join([str(record.simulated), record.suite.name, *tasks]))
+        return paths.digest("\n".join([str(record.simulated), record.suite.name, *tasks]))
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -116,7 +113,7 @@ class Pair:
 
     @property
     def path(self) -> str:
-        return f"compare/{_digest(self.baseline.id)}-{_digest(self.candidate.id)}.html"
+        return f"compare/{paths.digest(self.baseline.id)}-{paths.digest(self.candidate.id)}.html"
 
     @cached_property
     def obstacle(self) -> str:
@@ -234,7 +231,3 @@ def _configuration(row: Row) -> tuple[str, ...]:
 
 def _same(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()[:8]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
 
 from harness import cli
+from results.records import slug
 from tests.results.comparisons import graded, on_disk, task_names, with_submission
 
 TASKS = task_names(8)
@@ -57,6 +60,31 @@ def test_markdown_folds_the_diffs(runs, capsys):
     assert told.startswith("## regressed: ")
     assert told.count("<details>") == told.count("</details>") == 8
     assert "+insert into t -- worse" in told
+
+
+def links_of(markdown):
+    return [unquote(link) for link in re.findall(r"\[(?:baseline|candidate) #1\]\((.*?)\)", markdown)]
+
+
+def test_markdown_links_to_the_transcripts_that_there_are(runs, capsys):
+    for task in TASKS:
+        (runs / "base" / "trials" / slug(task) / "1" / "transcript.jsonl").write_text("{}\n")
+    assert cli.execute(["compare", "base", "worse", "--markdown"]) == 1
+    told = capsys.readouterr().out
+    assert len(links_of(told)) == told.count("candidate: no transcript") == 8
+    assert all((runs / link).is_file() for link in links_of(told))
+
+
+def test_markdown_links_into_a_report(runs, capsys):
+    assert cli.execute(["report", "base", "worse", "-o", "a site"]) == 0
+    capsys.readouterr()
+    assert cli.execute(["compare", "base", "worse", "--markdown", "--report", "a site"]) == 1
+    links = links_of(capsys.readouterr().out)
+    assert len(set(links)) == 16
+    assert all((runs / link).is_file() for link in links)
+    assert cli.execute(["compare", "base", "worse", "--markdown", "--report", "https://example.org/site/"]) == 1
+    assert f"(https://example.org/site/{links[0].removeprefix('a site/')})" in capsys.readouterr().out
+    assert cli.execute(["compare", "base", "worse", "--report", "a site"]) == 2
 
 
 def test_the_terminal_shows_transcripts_and_diffs(runs, capsys):
