@@ -6,7 +6,8 @@ import json
 import queue
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from harness.engines import CrashingEngine
@@ -149,6 +150,36 @@ class Postgres(CrashingEngine):
         if not done.ok or done.truncated:
             raise InfrastructureError("engine", f"PostgreSQL doesn't let itself be dumped: {done.explain()}")
         return {"postgres.sql": done.stdout.encode(), "postgres.json": json.dumps(self._limits).encode()}
+
+    @contextmanager
+    def open_transaction(self, *statements: str) -> Iterator[None]:
+        """Statements of another program's, as ``upstream``, committed only while the submission is at work.
+
+        That is: once a session of the submission's waits for it, or has had some seconds without having to, or at the
+        end of the block. Within it the grader can't read. A statement that is refused is the submission's fault: it
+        has changed what the other program writes to.
+        """
+        script = self.box.spawn("driver/open_transaction.py", f"{self.box.path('driver')}/postgres", DATABASE)
+        try:
+            said = lines(script, timeout=60)
+            request = {"user": "upstream", "password": self._password, "statements": list(statements)}
+            script.write(json.dumps(request).encode() + b"\n")
+            self._told(said)
+            yield
+            with suppress(OSError):  # it may have committed and ended
+                script.write(b"\n")
+            self._told(said)
+        finally:
+            script.close()
+
+    @staticmethod
+    def _told(said: Iterator[bytes]) -> None:
+        try:
+            message = json.loads(next(said))
+        except (OSError, StopIteration, ValueError) as error:
+            raise InfrastructureError("engine", f"an open transaction was lost: {error!r}") from None
+        if "error" in message:
+            raise SubmissionFault(f"a transaction that was open meanwhile fails: {message['error']}")
 
     # -- states -------------------------------------------------------------------------------------------------
 

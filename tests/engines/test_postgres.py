@@ -381,6 +381,44 @@ def test_a_run_that_never_speaks_to_the_database_fails(postgres: Postgres, lab: 
         crash_everywhere(lab, postgres, prepare=lab.fresh, act=lambda: lab.run("true"), observe=lambda: None)
 
 
+# -- somebody else at work -----------------------------------------------------------------------------------------
+
+
+def test_an_open_transaction_commits_once_the_submission_waits_for_it(postgres: Postgres, lab: Lab) -> None:
+    postgres.script("load.sql")
+    lab.box.put("work", {"more.sql": b"UPDATE orders SET amount = amount + 1;\n"})
+    with postgres.open_transaction("UPDATE orders SET amount = 5", "INSERT INTO orders VALUES (2, 5)"):
+        assert postgres.script("more.sql", timeout=20).ok
+    # It began before the second row was there to be seen, and waited for the first.
+    assert sorted(postgres.table("orders").rows) == [(1, Decimal("6.00")), (2, Decimal("5.00"))]
+
+
+def test_an_open_transaction_is_not_seen_by_a_submission_that_waits_for_nothing(postgres: Postgres, lab: Lab) -> None:
+    postgres.script("load.sql")
+    lab.box.put("work", {"copy.sql": b"CREATE TABLE copied AS TABLE orders;\n"})
+    with postgres.open_transaction("DELETE FROM orders"):
+        assert postgres.script("copy.sql").ok
+    assert len(postgres.table("copied")) == 1
+    assert len(postgres.table("orders")) == 0
+
+
+def test_an_open_transaction_ends_for_whoever_polls_for_its_end(postgres: Postgres, lab: Lab) -> None:
+    postgres.script("load.sql")
+    polls = b"""DO $$ BEGIN
+        WHILE EXISTS (SELECT FROM pg_locks WHERE relation = 'orders'::regclass AND mode = 'RowExclusiveLock') LOOP
+            PERFORM pg_sleep(0.1);
+        END LOOP;
+    END $$;"""
+    lab.box.put("work", {"wait.sql": polls})
+    with postgres.open_transaction("DELETE FROM orders"):
+        assert postgres.script("wait.sql", timeout=30).ok
+
+
+def test_an_app_whose_statement_is_refused_is_the_submissions_fault(postgres: Postgres) -> None:
+    with pytest.raises(SubmissionFault, match="nowhere"), postgres.open_transaction("DELETE FROM nowhere"):
+        pass
+
+
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graders.apps import written_by_an_app
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
@@ -63,15 +64,6 @@ class Phase:
     moved: frozenset[int]
 
 
-def write(lab: Lab, statements: Sequence[Write]) -> tuple[list[bool], str]:
-    """Statements of the apps, which are clients like any other: whether each succeeded, and what was said."""
-    script = "".join(f"{statement.sql()};\n\\echo :ERROR\n" for statement in statements)
-    done = lab.box.run(["psql", "--no-psqlrc", "--quiet"], stdin=script.encode())
-    # A session that the database ended says nothing of the rest.
-    failed = [word != "false" for word in done.stdout.split()]
-    return [not fault for fault in failed] + [False] * (len(statements) - len(failed)), done.stderr
-
-
 def users(lab: Lab) -> Table:
     return lab.use(Postgres).table("app.users")
 
@@ -104,7 +96,7 @@ def go(lab: Lab, world: World, phase: str, writes: Sequence[Write], step: str | 
     moved = frozenset(int(str(user)) for user, stamp in before.items() if after.get(user) != stamp)
     held = next(statement for statement in writes if statement.kind == "move")
     twins = [Write(column, "add", 1 + place, held.value.upper(), "Twin") for place, column in enumerate(WRITERS[phase])]
-    succeeded, said = write(lab, [*writes, *twins])
+    succeeded, said = written_by_an_app(lab, [made.sql() for made in (*writes, *twins)])
     triggers = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'app.users'::regclass AND NOT tgisinternal"
     return Phase(
         done,
