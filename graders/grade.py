@@ -19,12 +19,14 @@ from graders.check import TEXT_DIMENSIONS, Check, CheckResult, checks_of, parame
 from graders.contract import Contract
 from graders.operation import operation_of
 from harness.errors import BenchError, InfrastructureError, SubmissionFault
+from harness.foreign import verifier
 from harness.lab import Lab
 from harness.sandboxes import Sandbox
 from harness.submission import Submission
 from harness.task import Task
 
 LONGEST_EVIDENCE = 4000
+REWARDED = "the_verifier_is_satisfied"
 # After so many losses of a grade no further scenario is played.
 MOST_LOSSES = 3
 
@@ -42,10 +44,12 @@ class Grade:
     notes: tuple[str, ...]
     seconds: float
     tampering: tuple[str, ...] = ()
+    # Of a task that brings its own verifier: its score, of which the checks only tell.
+    reward: float | None = None
 
     @property
     def score(self) -> float:
-        return weighted(self.checks)
+        return weighted(self.checks) if self.reward is None else self.reward
 
     @property
     def resolved(self) -> bool:
@@ -53,6 +57,8 @@ class Grade:
 
     @property
     def dimensions(self) -> dict[str, float]:
+        if self.reward is not None:
+            return {"correctness": self.reward}
         names = dict.fromkeys(check.dimension for check in self.checks)
         return {name: weighted([check for check in self.checks if check.dimension == name]) for name in names}
 
@@ -75,6 +81,8 @@ def grade(
     Raises:
         InfrastructureError: the box or an engine failed, or a check itself did (cause ``grader``): no grade at all.
     """
+    if task.manifest.foreign:
+        return rewarded(task, submission, sandbox, seed)
     done = played(task, submission, sandbox, seed, contract, operates=operates)
     return replace(done, tampering=tuple(dict.fromkeys((*tampering.in_files(task, submission), *done.tampering))))
 
@@ -120,6 +128,25 @@ def played(
         stage.lab.close()
     seconds = time.monotonic() - started
     return Grade(task.id, seed, tuple(results), tuple(stage.notes), seconds, tuple(stage.incidents))
+
+
+def rewarded(task: Task, submission: Submission, sandbox: Sandbox, seed: int) -> Grade:
+    """What the task's own verifier gives. If it ends without a reward, it is the submission's fault only if it rewards
+    the reference, or what the agent started from, here and now."""
+    started = time.monotonic()
+    try:
+        verdict = verifier.verify(task, submission, sandbox)
+    except SubmissionFault as fault:
+        control = task.workspace if submission.digest == task.reference.digest else task.reference
+        try:
+            verifier.verify(task, control, sandbox)
+        except SubmissionFault:
+            raise InfrastructureError("grader", f"{task.id}: {fault}") from None
+        verdict = verifier.Verdict({verifier.REWARD: 0.0}, str(fault))
+    check = Check(REWARDED, "correctness", (), 1.0, True, rewarded)
+    told = f"rewards: {dict(verdict.rewards)}; {verdict.said}"
+    result = failed(check, told) if not verdict.resolved else replace(failed(check, ""), passed=True)
+    return Grade(task.id, seed, (result,), (), time.monotonic() - started, reward=verdict.score)
 
 
 def build(task: Task, seed: int) -> Any:

@@ -19,6 +19,8 @@ from harness.agents._baseline import Baseline
 from harness.budgets import Budgets, RunBudget, need_price
 from harness.display import Display
 from harness.errors import UsageError
+from harness.foreign import images
+from harness.foreign.workplace import runtime_of
 from harness.judge.trials import Appointed, judge_run, paid_by_judges
 from harness.models import Model, ModelParameters, Usage, _journal, _prices
 from harness.models._retry import RetryPolicy
@@ -82,7 +84,7 @@ def runnable(sandbox: Sandbox, tasks: Sequence[Task], display: Display, *, named
 
 
 def environments_of(tasks: Sequence[Task]) -> list[str]:
-    return sorted({task.manifest.environment for task in tasks})
+    return sorted({task.manifest.environment for task in tasks if not task.manifest.foreign})
 
 
 def prepare(sandbox: Sandbox, tasks: Sequence[Task], display: Display) -> dict[str, str]:
@@ -94,13 +96,21 @@ def prepare(sandbox: Sandbox, tasks: Sequence[Task], display: Display) -> dict[s
         if not sandbox.is_prepared(environment):
             display.note(f"building the environment {environment} for {sandbox.name} (once; kept for later runs)")
         digests[environment] = sandbox.prepare(environment)
+    for task in tasks:
+        if task.manifest.foreign:
+            runtime_of(sandbox)  # an error if it isn't Docker
+            if not all(map(images.is_built, images.images_of(task))):
+                display.note(f"building the images of {task.id} (once; kept for later runs)")
+            digests[task.id] = images.build_images(task)
     return digests
 
 
 def rehearse(chosen: Chosen, persona: Persona, tasks: Sequence[Task], attempts: int) -> None:
     """Read what the trials will need: what is missing or malformed ends the program before anything is begun."""
     for task in tasks:
-        _ = task.instruction, task.digest, task.grader_digest, task.world, task.checks
+        _ = task.instruction, task.digest, task.grader_digest
+        if not task.manifest.foreign:
+            _ = task.world, task.checks
         if isinstance(chosen.agent, Baseline):
             for planned in (Planned(task, attempt) for attempt in range(1, attempts + 1)):
                 chosen.agent.choose(Assignment(task.instruction, persona.text, task, planned.attempt, planned.seed))

@@ -28,6 +28,10 @@ class SubmissionLimits:
     total_bytes: int = 20_000_000
 
 
+# For what was measured when it was taken, or is none.
+NO_LIMITS = SubmissionLimits(files=1_000_000, file_bytes=1 << 40, total_bytes=1 << 40)
+
+
 @dataclass(frozen=True)
 class Submission:
     """Regular files by relative POSIX path. Equal content has an equal ``digest``."""

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from harness.errors import UsageError
-from harness.submission import Submission, from_folder
+from harness.submission import NO_LIMITS, Submission, from_folder
 
 VISIBLE_SEED = 7
 # Three worlds no agent sees; attempt n is graded in world n modulo three.
@@ -43,6 +43,18 @@ class Limits(pydantic.BaseModel):
     memory: int = 3072
     disk: int = 512
     processes: int = 256
+
+
+class Foreign(pydantic.BaseModel):
+    """A task with its own image and verifier, in its folder ``harbor`` (``harness.foreign``), and what it is granted.
+
+    ``network``: where it asks for one. ``walls``: its verifier may put up walls of its own, with root's rights almost.
+    """
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    network: bool = False
+    walls: bool = False
 
 
 class Manifest(pydantic.BaseModel):
@@ -66,6 +78,7 @@ class Manifest(pydantic.BaseModel):
     submit: tuple[NonEmpty, ...] = ("**",)
     canary: Annotated[str, pydantic.StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
     limits: Limits = Limits()
+    foreign: Foreign | None = None
 
 
 class Mutant(pydantic.BaseModel):
@@ -193,13 +206,22 @@ class Task:
     @cached_property
     def digest(self) -> str:
         """What a model's answer depends on: instruction, workspace, world, manifest. Changing it needs new trials."""
-        own = {name: self._content(name) for name in ("task.toml", "instruction.md", "world.py")}
+        own = {name: self._content(name) for name in ("task.toml", "instruction.md")}
+        if self.manifest.foreign:
+            own |= {"harbor": self._content("harbor/task.toml"), "environment": self._part("environment")}
+        else:
+            own["world.py"] = self._content("world.py")
         return Submission({**own, "workspace": self.workspace.digest.encode()}).digest[:16]
 
     @cached_property
     def grader_digest(self) -> str:
         """What a grade depends on besides: changing it needs only ``bench regrade``."""
-        return Submission({"checks.py": self._content("checks.py")}).digest[:16]
+        checks = self._part("tests") if self.manifest.foreign else self._content("checks.py")
+        return Submission({"checks.py": checks}).digest[:16]
+
+    def _part(self, name: str) -> bytes:
+        """A digest of all in a folder of the task's own image or verifier."""
+        return from_folder(self.folder / "harbor" / name, limits=NO_LIMITS, ignored=frozenset()).digest.encode()
 
 
 def suites_folder() -> Path:

@@ -35,7 +35,7 @@ from harness.models._journal import JournaledModel
 from harness.models._keys import without_keys
 from harness.persona import Persona
 from harness.sandboxes import Sandbox
-from harness.submission import Submission, from_folder
+from harness.submission import NO_LIMITS, Submission, from_folder
 from harness.task import HIDDEN_SEEDS, Task
 from harness.workplace import workplace
 from results import records
@@ -190,7 +190,7 @@ def finished_work(folder: TrialFolder) -> Work | None:
 
 def stored_submission(path: Path) -> Submission:
     """What ``freeze`` wrote, all of it."""
-    return from_folder(path, ignored=frozenset())
+    return from_folder(path, limits=NO_LIMITS, ignored=frozenset())
 
 
 def graded_record(planned: Planned, work: Work, graded: Grade, seen: tuple[str, ...]) -> records.TrialRecord:

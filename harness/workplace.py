@@ -7,6 +7,8 @@ import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.agents import Workplace
+from harness.foreign import workplace as foreign
 from harness.lab import Lab
 from harness.sandboxes import Sandbox
 from harness.sandboxes._box import Completed
@@ -48,8 +50,12 @@ class LabWorkplace:
 
 
 @contextmanager
-def workplace(task: Task, sandbox: Sandbox) -> Iterator[LabWorkplace]:
+def workplace(task: Task, sandbox: Sandbox) -> Iterator[Workplace]:
     """A fresh box with the starting workspace and the visible world; nothing hidden ever enters it."""
+    if task.manifest.foreign:
+        with foreign.workplace(task, sandbox) as place:
+            yield place
+        return
     with Lab(task, sandbox, task.workspace) as lab:
         task.world.furnish(task.world.build(VISIBLE_SEED), lab)
         yield LabWorkplace(lab)

@@ -53,6 +53,11 @@ def command(
     from harness.verify import Case, Matrix, telling_mutants, verify
 
     chosen = select(load_suite(suite), tasks)
+    if foreign := [task.id for task in chosen if task.manifest.foreign]:
+        raise UsageError(
+            f"{', '.join(foreign)}: graded by a verifier of their own, which nothing proves here",
+            "bench run --model reference tells whether their solutions pass",
+        )
     box = _choice.choose(sandbox, trusted=True, docker_runtime=docker_runtime)
     with display(sys.stderr) as shown:
         prepare(box, chosen, shown)

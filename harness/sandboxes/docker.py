@@ -71,16 +71,26 @@ def client() -> docker.DockerClient:
 class ExecStream:
     """A process started by ``docker exec``, spoken to through the hijacked connection."""
 
-    def __init__(self, container: str, argv: list[str], user: int, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, container: str, argv: list[str], user: int | str, variables: Mapping[str, str], cwd: str | None = None
+    ) -> None:
         import docker
 
         # A connection of its own: the SDK's pool would hand a hijacked one to the next request.
         self._client = docker.from_env(timeout=120, version=client().api.api_version)
         api = self._client.api
         created = api.exec_create(
-            container, argv, stdin=True, stdout=True, stderr=False, user=str(user), environment=dict(variables)
+            container,
+            argv,
+            stdin=True,
+            stdout=True,
+            stderr=False,
+            user=str(user),
+            environment=dict(variables),
+            workdir=cwd,
         )
-        self._held: Any = api.exec_start(created["Id"], socket=True)
+        self._id: str = created["Id"]
+        self._held: Any = api.exec_start(self._id, socket=True)
         # Over a UNIX socket the SDK hands out a wrapper; its raw socket reads and writes both ways.
         raw: Any = getattr(self._held, "_sock", self._held)
         self._socket: socket.socket = raw
@@ -120,6 +130,11 @@ class ExecStream:
 
     def was_killed_outside(self) -> bool:
         return False
+
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        code: int | None = self._client.api.exec_inspect(self._id)["ExitCode"]
+        return code
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -227,16 +242,10 @@ class Docker:
                 # Another process may have built it while this one waited.
                 if not self.is_prepared(environment):
                     build_image(environment, tag)
-        return str(client().images.get(tag).id)
+        return image_id(tag)
 
     def is_prepared(self, environment: str) -> bool:
-        from docker.errors import ImageNotFound
-
-        try:
-            client().images.get(image_tag(environment))
-        except ImageNotFound:
-            return False
-        return True
+        return has_image(image_tag(environment))
 
     def open(self, environment: str, limits: BoxLimits) -> DockerSpace:
         from docker.errors import DockerException
@@ -265,32 +274,60 @@ def image_tag(environment: str) -> str:
     return f"bench-{environment}:{content.digest[:12]}"
 
 
+def has_image(tag: str) -> bool:
+    from docker.errors import ImageNotFound
+
+    try:
+        client().images.get(tag)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def image_id(tag: str) -> str:
+    return str(client().images.get(tag).id)
+
+
+def pull_image(tag: str) -> None:
+    from docker.errors import APIError
+
+    try:
+        client().images.pull(tag)
+    except APIError as error:
+        raise InfrastructureError(
+            "environment-build",
+            f"the image {tag} can't be had: {error.explanation or error}",
+            "is its registry reachable?",
+        ) from None
+
+
 def build_image(environment: str, tag: str) -> None:
+    context = _environments.recipe(environment).overlaid({"ca-bundle.crt": ca_bundle()})
+    build(tag, f"the image of {environment!r}", fileobj=io.BytesIO(to_tar(context.files)), custom_context=True)
+
+
+def build(tag: str, what: str, **context: Any) -> None:
+    """Build an image from a context as Docker's SDK takes it.
+
+    Raises:
+        InfrastructureError: it can't be built (cause ``environment-build``).
+    """
     from docker.errors import APIError, BuildError
 
-    context = _environments.recipe(environment).overlaid({"ca-bundle.crt": ca_bundle()})
     arguments = {"BASE_IMAGE": base_image(), **{name: os.environ[name] for name in PROXIES if name in os.environ}}
     try:
-        client().images.build(
-            fileobj=io.BytesIO(to_tar(context.files)),
-            custom_context=True,
-            tag=tag,
-            buildargs=arguments,
-            network_mode="host",
-            rm=True,
-            forcerm=True,
-        )
+        client().images.build(tag=tag, buildargs=arguments, network_mode="host", rm=True, forcerm=True, **context)
     except BuildError as error:
         log = "".join(str(line.get("stream", "")) for line in error.build_log)[-2000:]
         raise InfrastructureError(
             "environment-build",
-            f"building the image of {environment!r} failed: {error}\n{log}",
+            f"building {what} failed: {error}\n{log}",
             "where no registry is reachable: scripts/make-base-image, then BENCH_BASE_IMAGE=bench-base:bookworm",
         ) from None
     except APIError as error:
         raise InfrastructureError(
             "environment-build",
-            f"building the image of {environment!r} failed: {error.explanation or error}",
+            f"building {what} failed: {error.explanation or error}",
             f"is the base image {base_image()!r} reachable? scripts/make-base-image makes one without a registry",
         ) from None
 
