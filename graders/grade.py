@@ -131,18 +131,21 @@ def played(
 
 
 def rewarded(task: Task, submission: Submission, sandbox: Sandbox, seed: int) -> Grade:
-    """What the task's own verifier gives. If it ends without a reward, it is the submission's fault only if it rewards
-    the reference, or what the agent started from, here and now."""
+    """What the task's own verifier gives. Ends it twice without a reward, it is the submission's fault only if it
+    rewards the reference (or, where that is what was handed in, the beginning) here and now."""
     started = time.monotonic()
     try:
         verdict = verifier.verify(task, submission, sandbox)
-    except SubmissionFault as fault:
-        control = task.workspace if submission.digest == task.reference.digest else task.reference
+    except SubmissionFault:
         try:
-            verifier.verify(task, control, sandbox)
-        except SubmissionFault:
-            raise InfrastructureError("grader", f"{task.id}: {fault}") from None
-        verdict = verifier.Verdict({verifier.REWARD: 0.0}, str(fault))
+            verdict = verifier.verify(task, submission, sandbox)
+        except SubmissionFault as fault:
+            control = task.workspace if submission.digest == task.reference.digest else task.reference
+            try:
+                verifier.verify(task, control, sandbox)
+            except SubmissionFault:
+                raise InfrastructureError("grader", f"{task.id}: {fault}") from None
+            verdict = verifier.Verdict({verifier.REWARD: 0.0}, str(fault))
     check = Check(REWARDED, "correctness", (), 1.0, True, rewarded)
     told = f"rewards: {dict(verdict.rewards)}; {verdict.said}"
     result = failed(check, told) if not verdict.resolved else replace(failed(check, ""), passed=True)

@@ -11,6 +11,7 @@ import fnmatch
 import io
 import json
 import math
+import shlex
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from harness.submission import Submission
 from harness.task import Task
 
 LOGS = "/logs/verifier"
-MOST_REWARD = 100_000  # bytes
+MOST_REWARD, MOST_COLLECTED = 100_000, 1 << 30  # bytes
 REWARD, RESOLVED = "reward", "resolved"
 
 
@@ -65,8 +66,7 @@ def verify(task: Task, submission: Submission, sandbox: Sandbox) -> Verdict:
         if not separate:
             container.become_healthy(manifest.environment.healthcheck)
             return _verdict(task, manifest, container, brings_tests=False)
-        artifacts = [(artifact, container.archive(artifact.source)) for artifact in manifest.artifacts]
-        tars = [(artifact, read_at_most(found[1], 1 << 30)) for artifact, found in artifacts if found]
+        artifacts = [(artifact, _collected(container, artifact)) for artifact in manifest.artifacts]
     machine = manifest.verifier.environment or manifest.environment
     image = verifiers_image(task)
     with Container(
@@ -77,10 +77,11 @@ def verify(task: Task, submission: Submission, sandbox: Sandbox) -> Verdict:
         walls=bool(task.manifest.foreign and task.manifest.foreign.walls),
     ) as container:
         container.become_healthy(machine.healthcheck)
-        for artifact, content in tars:
-            target = str(PurePosixPath(artifact.source).parent)
-            container.must(f"mkdir -p '{target}'", "making a folder for the artifacts", user=0)
-            container.put(_without(content, artifact), target)
+        for artifact, content in artifacts:
+            if content is not None:
+                target = str(PurePosixPath(artifact.source).parent)
+                container.must(f"mkdir -p {shlex.quote(target)}", "making a folder for the artifacts", user=0)
+                container.put(content, target)
         return _verdict(task, manifest, container, brings_tests=image.brings_tests)
 
 
@@ -138,8 +139,16 @@ def _as_roots(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _without(content: bytes, artifact: Artifact) -> bytes:
-    """An artifact without what it excludes; patterns are tar's: a name, or a path from any folder on."""
+def _collected(container: Container, artifact: Artifact) -> bytes | None:
+    """An artifact as a tar, without what it excludes (tar's patterns: a name, or a path from any folder on); None if
+    there is nothing of it."""
+    found = container.archive(artifact.source)
+    if found is None:
+        return None
+    try:
+        content = read_at_most(found[1], MOST_COLLECTED)
+    except OverflowError as error:
+        raise SubmissionFault(f"{artifact.source} has {error}") from None
     buffer = io.BytesIO()
     with tarfile.open(fileobj=io.BytesIO(content)) as source, tarfile.open(fileobj=buffer, mode="w") as target:
         for entry in source:

@@ -303,7 +303,8 @@ def pull_image(tag: str) -> None:
 
 def build_image(environment: str, tag: str) -> None:
     context = _environments.recipe(environment).overlaid({"ca-bundle.crt": ca_bundle()})
-    build(tag, f"the image of {environment!r}", fileobj=io.BytesIO(to_tar(context.files)), custom_context=True)
+    files = io.BytesIO(to_tar(context.files))
+    build(tag, f"the image of {environment!r}", fileobj=files, custom_context=True, network_mode="host")
 
 
 def build(tag: str, what: str, **context: Any) -> None:
@@ -316,7 +317,7 @@ def build(tag: str, what: str, **context: Any) -> None:
 
     arguments = {"BASE_IMAGE": base_image(), **{name: os.environ[name] for name in PROXIES if name in os.environ}}
     try:
-        client().images.build(tag=tag, buildargs=arguments, network_mode="host", rm=True, forcerm=True, **context)
+        client().images.build(tag=tag, buildargs=arguments, rm=True, forcerm=True, **context)
     except BuildError as error:
         log = "".join(str(line.get("stream", "")) for line in error.build_log)[-2000:]
         raise InfrastructureError(

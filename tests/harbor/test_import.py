@@ -37,7 +37,7 @@ difficulty = "easy"
 timeout_sec = 60.0
 user = "nobody"
 [verifier]
-timeout_sec = 20.0
+timeout_sec = 8.0
 {verifier}
 [environment]
 memory_mb = 256
