@@ -27,6 +27,7 @@ from harness.task import Task
 
 LONGEST_EVIDENCE = 4000
 REWARDED = "the_verifier_is_satisfied"
+WITHOUT_REWARD = (SubmissionFault, InfrastructureError)
 # After so many losses of a grade no further scenario is played.
 MOST_LOSSES = 3
 
@@ -131,19 +132,21 @@ def played(
 
 
 def rewarded(task: Task, submission: Submission, sandbox: Sandbox, seed: int) -> Grade:
-    """What the task's own verifier gives. Ends it twice without a reward, it is the submission's fault only if it
-    rewards the reference (or, where that is what was handed in, the beginning) here and now."""
+    """What the task's own verifier gives. Fails it twice, it is the submission's fault only if it gives the reference
+    (or, where that is what was handed in, the beginning) a reward here and now."""
     started = time.monotonic()
     try:
         verdict = verifier.verify(task, submission, sandbox)
-    except SubmissionFault:
+    except WITHOUT_REWARD:
         try:
             verdict = verifier.verify(task, submission, sandbox)
-        except SubmissionFault as fault:
+        except WITHOUT_REWARD as fault:
             control = task.workspace if submission.digest == task.reference.digest else task.reference
             try:
                 verifier.verify(task, control, sandbox)
-            except SubmissionFault:
+            except WITHOUT_REWARD:
+                if isinstance(fault, InfrastructureError):
+                    raise fault from None
                 raise InfrastructureError("grader", f"{task.id}: {fault}") from None
             verdict = verifier.Verdict({verifier.REWARD: 0.0}, str(fault))
     check = Check(REWARDED, "correctness", (), 1.0, True, rewarded)

@@ -136,7 +136,9 @@ class Task:
         return {path.name: self._solution(path, self.reference) for path in sorted(folder.iterdir()) if path.is_dir()}
 
     def _solution(self, folder: Path, base: Submission) -> Submission:
-        own = from_folder(folder)
+        own = (
+            from_folder(folder, limits=NO_LIMITS, ignored=frozenset()) if self.manifest.foreign else from_folder(folder)
+        )
         removed = own.files.get(".remove", b"").decode().split()
         return base.without(removed).overlaid(own.files).without([".remove"])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import shlex
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import pydantic
@@ -55,13 +55,14 @@ class Notes(pydantic.BaseModel):
     folders: Mapping[str, Rights] = {}
 
 
-def collect(container: Container, owner: tuple[int, int]) -> Submission:
-    """What differs from the image; ``owner``: the agent's user and group.
+def collect(container: Container, owner: tuple[int, int], within: Sequence[str] = ("/",)) -> Submission:
+    """What differs from the image below some folders; ``owner``: the agent's user and group.
 
     Raises:
         SubmissionError: more than ``LIMITS`` allow.
     """
-    found = sorted((path, kind) for path, kind in container.changed() if not _is_ignored(path))
+    changed = ((path, kind) for path, kind in container.changed() if not _is_ignored(path))
+    found = sorted(one for one in changed if any(PurePosixPath(one[0]).is_relative_to(folder) for folder in within))
     parents = {str(one) for path, _ in found for one in PurePosixPath(path).parents}
     contents: dict[str, bytes] = {}
     removed, links, files, folders = [], {}, {}, {}

@@ -110,6 +110,11 @@ class HarborTask(Part):
     steps: tuple[Any, ...] | None = None
     artifacts: tuple[Artifact, ...] = ()
 
+    @property
+    def graded_folders(self) -> tuple[str, ...]:
+        """Where an agent's changes are looked at: everywhere, or in what a verifier of its own gets."""
+        return tuple(artifact.source for artifact in self.artifacts) if self.verifier.is_separate else ("/",)
+
     @pydantic.field_validator("artifacts", mode="before")
     @classmethod
     def _as_tables(cls, values: Any) -> Any:

@@ -23,10 +23,11 @@ LARGEST_FILE = 2_000_000
 class ContainerWorkplace:
     """A ``Workplace`` (see ``harness.agents``). What a command started goes on after it."""
 
-    def __init__(self, container: Container, user: str | int | None) -> None:
+    def __init__(self, container: Container, manifest: HarborTask) -> None:
         self._container = container
-        self._user = user
-        self._owner = container.owner(user)
+        self._user = manifest.agent.user
+        self._owner = container.owner(self._user)
+        self._graded = manifest.graded_folders
 
     def run(self, command: str, timeout: float) -> Completed:
         return self._container.run(command, user=self._user, timeout=timeout, output_limit=100_000)
@@ -45,7 +46,7 @@ class ContainerWorkplace:
             raise OSError(done.stdout.strip() or done.explain())
 
     def collect(self) -> Submission:
-        return changes.collect(self._container, self._owner)
+        return changes.collect(self._container, self._owner, self._graded)
 
 
 def runtime_of(sandbox: Sandbox) -> str:
@@ -71,7 +72,7 @@ def workplace(task: Task, sandbox: Sandbox) -> Iterator[ContainerWorkplace]:
     manifest = read_manifest(harbor_folder(task))
     with agents_container(task, sandbox, manifest, network=has_network(task, manifest)) as container:
         container.become_healthy(manifest.environment.healthcheck)
-        yield ContainerWorkplace(container, manifest.agent.user)
+        yield ContainerWorkplace(container, manifest)
 
 
 def has_network(task: Task, manifest: HarborTask) -> bool:

@@ -164,7 +164,8 @@ def write_reference(task: Task, manifest: HarborTask, sandbox: Sandbox) -> str:
         if not done.ok:
             return f"no reference, for its solution failed: {done.explain()}"
         try:
-            changes.collect(container, container.owner(user)).write(task.folder / "reference")
+            left = changes.collect(container, container.owner(user), manifest.graded_folders)
+            left.write(task.folder / "reference")
         except SubmissionError as error:
             return f"no reference, for its solution can't be handed in: {error}"
     return "its solution is the reference"

@@ -140,7 +140,8 @@ def test_the_solution_is_the_reference_and_gets_the_full_reward(suite: Path, tmp
     assert scores == {"harbor/greet-kim": (1.0, True), "harbor/apart": (0.5, True)}
     assert set(directory.record.environments) == set(scores)
     assert {record.technologies for record in directory.records()} == {("bash",)}
-    assert (apart / "harbor" / "solution" / "solve.sh").is_file()
+    # Only what its verifier gets.
+    assert {path.name for path in (apart / "reference").rglob("*")} == {"hello.txt", "tool.sh", ".changes.json"}
     # A run like any other: ranked, and graded again from what is stored.
     assert cli.execute(["leaderboard", str(tmp_path)]) == EXIT_FINE
     assert cli.execute(["regrade", str(directory.path), "--suite", str(suite)]) == EXIT_FINE
