@@ -132,8 +132,8 @@ def played(
 
 
 def rewarded(task: Task, submission: Submission, sandbox: Sandbox, seed: int) -> Grade:
-    """What the task's own verifier gives. Fails it twice, it is the submission's fault only if it gives the reference
-    (or, where that is what was handed in, the beginning) a reward here and now."""
+    """What the task's own verifier gives. If it fails twice, that is the submission's fault only if it gives the
+    reference (or, where that is what was handed in, the beginning) a reward here and now."""
     started = time.monotonic()
     try:
         verdict = verifier.verify(task, submission, sandbox)

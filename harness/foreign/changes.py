@@ -62,7 +62,8 @@ def collect(container: Container, owner: tuple[int, int], within: Sequence[str] 
         SubmissionError: more than ``LIMITS`` allow.
     """
     changed = ((path, kind) for path, kind in container.changed() if not _is_ignored(path))
-    found = sorted(one for one in changed if any(PurePosixPath(one[0]).is_relative_to(folder) for folder in within))
+    seen = (one for one in changed if any(PurePosixPath(one[0]).is_relative_to(folder) for folder in within))
+    found = sorted(seen, key=lambda one: PurePosixPath(one[0]).parts)  # a folder, then all that is in it
     parents = {str(one) for path, _ in found for one in PurePosixPath(path).parents}
     contents: dict[str, bytes] = {}
     removed, links, files, folders = [], {}, {}, {}

@@ -118,6 +118,8 @@ class HarborTask(Part):
     @pydantic.field_validator("artifacts", mode="before")
     @classmethod
     def _as_tables(cls, values: Any) -> Any:
+        if not isinstance(values, list):
+            return values
         return [{"source": value} if isinstance(value, str) else value for value in values]
 
 
