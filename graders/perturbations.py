@@ -43,13 +43,14 @@ def crash_everywhere(
     act: Callable[[], Completed],
     observe: Callable[[], Seen],
     most: int = MOST_POINTS,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[AfterCrash[Seen]]:
     """Kill ``act`` after each of its statements in turn, run it again, and observe.
 
-    ``prepare`` brings the world to where ``act`` starts from (it begins with ``lab.fresh()`` or a restored state).
-    Every statement is a crash point; where there are more than ``most``, the commits are, for between two commits
-    the database stands as it stood after the first; where those are too many, as many of them as ``most``, spread
-    evenly, the first and the last among them.
+    ``prepare`` brings the world to where ``act`` starts from (it begins with ``lab.fresh()`` or a restored state);
+    ``meanwhile`` is what the world does before it is run again. Every statement is a crash point; where there are more
+    than ``most``, the commits are, for between two commits the database stands as it stood after the first; where those
+    are too many, as many of them as ``most``, spread evenly, the first and the last among them.
     """
     prepare()
     engine.count()
@@ -65,6 +66,7 @@ def crash_everywhere(
         act()
         engine.stop_counting()
         between = observe()
+        meanwhile()
         must_end_well(act(), f"run again after a kill behind statement {after} of {len(statuses)}")
         found.append(AfterCrash(after, len(statuses), between, observe()))
     lab.note(

@@ -83,7 +83,7 @@ class QueriedEngine(Engine):
             return ()
 
 
-class CrashingEngine(QueriedEngine):
+class CrashingEngine(Engine):
     """An engine that can stop the submission after any of its statements."""
 
     def count(self) -> None:

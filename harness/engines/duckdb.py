@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.engines import CrashingEngine
+from harness.engines import CrashingEngine, QueriedEngine
 from harness.errors import InfrastructureError, SubmissionFault
 from harness.sandboxes import runtime_folder
 from harness.sandboxes._box import Box
@@ -27,7 +27,7 @@ class Measured:
     processed: int
 
 
-class DuckDB(CrashingEngine):
+class DuckDB(QueriedEngine, CrashingEngine):
     """The submission writes ``$WAREHOUSE`` and may read ``$SOURCE`` (attached read-only)."""
 
     LISTING: ClassVar[str] = """

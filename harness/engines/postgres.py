@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
-from harness.engines import CrashingEngine
+from harness.engines import CrashingEngine, QueriedEngine
 from harness.errors import InfrastructureError, SubmissionFault
 from harness.sandboxes import Stream
 from harness.sandboxes._box import Box, Completed, lines
@@ -23,7 +23,7 @@ MOST_DISK = 1024  # MiB of the server's files
 READING_TIME, WRITING_TIME = 60.0, 120.0
 
 
-class Postgres(CrashingEngine):
+class Postgres(QueriedEngine, CrashingEngine):
     """The submission is the role ``loader``, owner of the database ``warehouse``; the grader reads as ``reader``."""
 
     LISTING: ClassVar[str] = """

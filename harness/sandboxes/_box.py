@@ -107,6 +107,8 @@ class Box:
         self._residents: dict[Role, Resident] = {}
         self._preloads: dict[Role, list[dict[str, Any]]] = {"submission": [], "driver": []}
         self.variables: dict[str, str] = {}
+        # TCP ports of 127.0.0.1 at which the submission finds a server of the driver's: port -> its UNIX socket.
+        self.doors: dict[int, str] = {}
         # How many commands ran as the submission, and what it did there that no honest program does.
         self.commands = 0
         self.incidents: list[str] = []
@@ -144,10 +146,11 @@ class Box:
         timeout: float = 120.0,
         variables: Mapping[str, str] | None = None,
         cwd: str | None = None,
+        output_limit: int = 200_000,
     ) -> Completed:
         """Call a function of ``harness/runtime`` in a forked, warm child; ``result`` is what it returned."""
         request = {"op": "call", "module": module, "function": function, "arguments": dict(arguments)}
-        return self._supervised(role, request, b"", timeout, variables, cwd, 200_000)
+        return self._supervised(role, request, b"", timeout, variables, cwd, output_limit)
 
     def _supervised(
         self,
@@ -171,6 +174,7 @@ class Box:
             "timeout": timeout,
             "limits": limits,
             "output_limit": output_limit,
+            "doors": {} if driver else self.doors,
             "cwd": cwd or self.path("driver" if driver else "work"),
             "variables": {**self.base_variables(role), **self.variables, **(variables or {})},
         }

@@ -44,6 +44,7 @@ ALLOWED = (
     "/opt/engine/share/warm/java", "/opt/engine/share/warm/spark",
     "/opt/engine/share/py4j/*", "/opt/engine/include/*", "/opt/engine/etc/*",
     "/opt/runtime/resident.py", "/opt/runtime/dbt_calls.py", "/opt/runtime/airflow_calls.py",
+    "/opt/runtime/connector_calls.py", "/opt/runtime/door.py", "/sockets/api", "/sockets/fivetran/.fivetran/*",
     "/sockets/.s.PGSQL.5432", "/sockets/dbt/profiles.yml",
     "/sockets/spark/spark-defaults.conf", "/sockets/spark/log4j2.properties",
     "/tmp/airflow/airflow.db",
@@ -55,6 +56,7 @@ VARIABLES = {
     "AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__LOAD_EXAMPLES",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_CONN_WAREHOUSE",
     "LAKE", "JAVA_HOME", "PYSPARK_PYTHON", "SPARK_CONF_DIR", "SPARK_HOME", "SPARK_LAUNCHER_OPTS", "SPARK_LOCAL_IP",
+    "API_URL", "DO_NOT_TRACK", "AIRBYTE_ENABLE_UNSAFE_CODE",
 }  # fmt: skip
 # Words that tell what is done to the work later.
 TELLING = re.compile(

@@ -1,0 +1,175 @@
+"""An HTTP API that answers as it is told to, by the driver's own server: pages, limits, outages, tokens that expire."""
+
+from __future__ import annotations
+
+import json
+import queue
+import secrets
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from harness.engines import CrashingEngine
+from harness.errors import InfrastructureError, SubmissionFault
+from harness.sandboxes import Stream
+from harness.sandboxes._box import Box, lines
+
+FIRST_PORT, PORTS = 20_000, 10_000
+MOST_REQUESTS = 20_000
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Rows at a path, ``page`` at a time: ``{"<name>": […], "next_page_token": …}``.
+
+    With ``time`` they come by that column and then by ``key``, and the parameters ``since`` and ``until`` narrow
+    them down, both inclusive.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    name: str
+    page: int
+    key: str
+    time: str = ""
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True)
+class Login:
+    """Client credentials for a token (RFC 6749, section 4.4) that lives for some seconds."""
+
+    path: str
+    client_id: str
+    client_secret: str
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Once ``after`` pages of ``path`` were given, the next ``times`` requests for it get ``status`` (-1: all of them),
+    or are answered ``slow`` seconds late. ``retry_after``: whoever asks for the same sooner is refused again."""
+
+    path: str
+    after: int
+    times: int = 1
+    status: int = 0
+    retry_after: float = 0.0
+    slow: float = 0.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the server saw, and how many rows it gave. ``early``: sooner than the answer before had told to wait."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+    at: float
+    early: bool
+    rows: int
+
+
+class Api(CrashingEngine):
+    """Found at ``$API_URL``. A statement is a request that was answered: a crash falls between two of them."""
+
+    name: ClassVar[str] = "api"
+    fidelity: ClassVar[str] = (
+        "An HTTP API of our own, at 127.0.0.1: pages with tokens, bearer keys, client credentials, Retry-After, "
+        "outages and slowness by script. It stands for no product; no TLS, no quotas but scripted ones."
+    )
+
+    def __init__(self, box: Box) -> None:
+        super().__init__(box)
+        self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._server: Stream | None = None
+        # Another one in each box: a URL that somebody wrote down leads nowhere.
+        self.port = FIRST_PORT + secrets.randbelow(PORTS)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        socket = f"{self.box.path('sockets')}/api"
+        self._server = self.box.spawn("driver/api_server.py", socket)
+        threading.Thread(target=self._listen, args=(self._server,), daemon=True).start()
+        self._steer("serve", api={"listings": {}})
+        self.box.doors[self.port] = socket
+
+    def variables(self) -> dict[str, str]:
+        return {"API_URL": self.url}
+
+    def reset(self) -> None:
+        self.stop_counting()
+        self.serve({})
+        self.requests()
+
+    def close(self) -> None:
+        if self._server:
+            self._server.close()
+
+    # -- what it answers ----------------------------------------------------------------------------------------
+
+    def serve(self, listings: Mapping[str, Listing], *, key: str = "", login: Login | None = None) -> None:
+        """Serve these listings by path from now on. Tokens of pages that were given before have expired."""
+        told = {path: asdict(listing) | {"rows": list(listing.rows)} for path, listing in listings.items()}
+        self._steer("serve", api={"listings": told, "key": key, "login": asdict(login) if login else {}})
+
+    def disturb(self, *faults: Fault) -> None:
+        """Pages are counted from now on; without faults, all is well again."""
+        self._steer("disturb", faults=[asdict(fault) for fault in faults])
+
+    def requests(self) -> list[Request]:
+        """What was asked since the last time that this was asked."""
+        found = [Request(**entry) for entry in self._steer("requests")["requests"]]
+        if len(found) >= MOST_REQUESTS:
+            raise SubmissionFault(f"more than {MOST_REQUESTS} requests were sent to the API")
+        return found
+
+    # -- crash points -------------------------------------------------------------------------------------------
+
+    def count(self) -> None:
+        self._steer("count")
+
+    def crash(self, after: int) -> None:
+        self._steer("crash", after=after)
+
+    def stop_counting(self) -> list[str]:
+        return ["I"] * int(self._steer("open")["answers"])
+
+    # -- the server ---------------------------------------------------------------------------------------------
+
+    def _listen(self, server: Stream) -> None:
+        try:
+            for line in lines(server, timeout=1e6):
+                message = json.loads(line)
+                if message.get("event") == "crashed":
+                    self.box.kill()
+                else:
+                    self._replies.put(message)
+            problem = "it ended"
+        except (OSError, ValueError) as error:
+            problem = f"it was lost: {error!r}"
+        self._replies.put({"error": problem})
+
+    def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
+        assert self._server, "start() first"
+        try:
+            self._server.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
+            reply = self._replies.get(timeout=60)
+        except (OSError, queue.Empty) as error:
+            raise InfrastructureError("engine", f"the API's server doesn't answer: {error!r}") from None
+        if "error" in reply:
+            raise InfrastructureError("engine", f"the API's server: {reply['error']}")
+        return reply
+
+
+def asked(requests: Iterable[Request], path: str) -> int:
+    """How many pages of a listing were given."""
+    return sum(1 for request in requests if request.path == path and request.status == 200)
+
+
+ENGINE = Api
