@@ -1,4 +1,4 @@
-"""Apache Spark in local mode, with Delta Lake: every run is a ``spark-submit`` and a Java of its own."""
+"""Apache Spark in local mode, with Delta Lake and Iceberg: every run is a ``spark-submit`` and a Java of its own."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ spark.ui.showConsoleProgress                 false
 spark.sql.session.timeZone                   UTC
 spark.sql.shuffle.partitions                 4
 spark.sql.warehouse.dir                      {lake}
-spark.sql.extensions                         io.delta.sql.DeltaSparkSessionExtension
+spark.sql.extensions                         io.delta.sql.DeltaSparkSessionExtension,{iceberg}
 spark.sql.catalog.spark_catalog              org.apache.spark.sql.delta.catalog.DeltaCatalog
+spark.sql.catalog.iceberg                    org.apache.iceberg.spark.SparkCatalog
+spark.sql.catalog.iceberg.type               hadoop
+spark.sql.catalog.iceberg.warehouse          {lake}
 spark.databricks.delta.snapshotPartitions    2
 """
+ICEBERG = "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
 LOGGING = """\
 rootLogger.level = warn
 rootLogger.appenderRef.stdout.ref = console
@@ -55,8 +59,9 @@ class Spark(Engine):
 
     name: ClassVar[str] = "spark"
     fidelity: ClassVar[str] = (
-        "Spark 4.1 and Delta Lake 4.4, the real things, in local mode on two cores: driver and executor are one "
-        "process, files lie on a disk; no cluster manager, no Hive metastore."
+        "Spark 4.1, Delta Lake 4.4, Iceberg 1.12 and Scala 2.13's compiler, the real things, in local mode on two "
+        "cores: driver and executor are one process, files lie on a disk; no cluster manager, no Hive metastore. "
+        "Iceberg's tables are those of a folder as catalog. The Kafka source is Spark 4.1.3's."
     )
     starts_slowly: ClassVar[bool] = True
 
@@ -67,7 +72,7 @@ class Spark(Engine):
 
     def start(self) -> None:
         # Beside the sockets: the driver writes there, the submission only reads.
-        settings = {"spark-defaults.conf": DEFAULTS.format(lake=self.lake), "log4j2.properties": LOGGING}
+        settings = {"spark-defaults.conf": DEFAULTS.format(lake=self.lake, iceberg=ICEBERG), "log4j2.properties": LOGGING}
         self.box.put("sockets", {f"spark/{name}": text.encode() for name, text in settings.items()})
         self.box.preload(READER, "driver")
 

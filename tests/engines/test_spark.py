@@ -43,6 +43,23 @@ plain.withColumn("name", F.lit("changed")).where("id = 1").createOrReplaceTempVi
 spark.sql(f"MERGE INTO delta.`{lake}/merged` AS t USING changes AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET *")
 print(sys.argv[1:], spark.conf.get("spark.sql.shuffle.partitions"))
 """
+# Iceberg's own statements, and Spark's Kafka source as far as it goes without a broker.
+ICEBERG = """
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.getOrCreate()
+spark.sql("CREATE TABLE iceberg.shop.orders (id int, name string) USING iceberg")
+spark.sql("INSERT INTO iceberg.shop.orders VALUES (1, 'a'), (2, 'b')")
+spark.sql(
+    "MERGE INTO iceberg.shop.orders t USING (SELECT 2 AS id, 'c' AS name) s ON t.id = s.id "
+    "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+)
+print(sorted((row.id, row.name) for row in spark.table("iceberg.shop.orders").collect()))
+first = spark.sql("SELECT snapshot_id FROM iceberg.shop.orders.snapshots ORDER BY committed_at").first()[0]
+print(spark.sql(f"SELECT name FROM iceberg.shop.orders VERSION AS OF {first} WHERE id = 2").first()[0])
+options = {"kafka.bootstrap.servers": "localhost:9", "subscribe": "events"}
+print(spark.readStream.format("kafka").options(**options).load().columns[:3])
+"""
 START = "from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()\n"
 BAD = {
     "does not parse": ("def f(:\n", None, "SyntaxError"),
@@ -108,6 +125,15 @@ def test_a_bad_job_ends_within_its_limits(
     assert lab.box.run(["sh", "-c", "ls /proc | grep -c '^[0-9]'"]).stdout.strip() in ("3", "4", "5", "6", "7", "8")
     lab.fresh()
     assert lab.box.collect() == {"job.py": job.encode()}
+
+
+@pytest.mark.bubblewrap
+def test_iceberg_tables_and_the_kafka_source_are_there(opened: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", opened, {"job.py": ICEBERG})
+    done = lab.use(Spark).submit("job.py")
+    assert done.ok, done.explain()
+    assert done.stdout.splitlines() == ["[(1, 'a'), (2, 'c')]", "b", "['key', 'value', 'topic']"]
+    assert any(path.startswith("metadata/") for path in lab.use(Spark).files("shop/orders"))
 
 
 @pytest.mark.bubblewrap

@@ -5,6 +5,7 @@ pyspark/jars                   also holds what jars.lock names, fetched by the I
 pyspark/warm                   an archive of the classes that a job loads, and the class path it was made for
 pyspark/python/lib             is empty: jobs import the installed modules, which are compiled
 pyspark/bin/spark-class        starts Java with them: a job then takes less than half the time
+bin/scalac                     Scala's compiler, which is among Spark's jars, with all of them on its class path
 """
 
 from __future__ import annotations
@@ -45,9 +46,19 @@ archive=${SPARK_ARCHIVE:--XX:SharedArchiveFile=$SPARK_HOME/warm/classes.jsa}
 exec "${CMD[0]}" "$archive" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "${CMD[@]:1}"
 """
 
-# Does what batch jobs usually do, so that the classes they need are in the archive.
+SCALAC = """\
+#!/usr/bin/env bash
+warm="$(dirname "$(readlink -f "$0")")/../share/warm"
+exec 9<"$warm/spark/jars"
+exec "$warm/java/bin/java" -XX:SharedArchiveFile="$warm/spark/warm/classes.jsa" -XX:+UseSerialGC \\
+  -XX:TieredStopAtLevel=1 -Xmx1g -cp "$(<"$warm/spark/warm/classpath")" scala.tools.nsc.Main -usejavacp "$@"
+"""
+
+# Does what jobs usually do, so that the classes they need are in the archive; those of Scala's compiler, too.
 JOB = """\
 import os, sys
+from delta.tables import DeltaTable
+from pyspark import SparkContext
 from pyspark.sql import SparkSession, Window, functions as F
 
 folder = sys.argv[1]
@@ -71,7 +82,49 @@ rows.createOrReplaceTempView("rows")
 spark.sql(f"MERGE INTO delta.`{delta}` AS t USING rows AS s ON t.id = s.id "
           "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
 spark.read.format("delta").option("versionAsOf", 0).load(delta).collect()
+
+DeltaTable.forPath(spark, delta).alias("t").merge(rows.withColumn("more", F.lit(1)).alias("s"), "t.id = s.id") \\
+    .withSchemaEvolution().whenMatchedUpdateAll("s.at > t.at").whenNotMatchedInsertAll().execute()
+stream = spark.readStream.schema("id string, at timestamp, amount decimal(12,2)").json(folder + "/json")
+totals = stream.withWatermark("at", "1 hour").dropDuplicatesWithinWatermark(["id"]) \\
+    .groupBy(F.window("at", "1 hour").alias("hour"), "id").agg(F.sum("amount").alias("amount"))
+
+def upsert(batch, number):
+    DeltaTable.createIfNotExists(spark).location(folder + "/totals").addColumns(batch.schema).execute()
+    DeltaTable.forPath(spark, folder + "/totals").alias("t").merge(batch.alias("s"), "t.id = s.id AND t.hour = s.hour") \\
+        .whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
+
+totals.writeStream.outputMode("update").foreachBatch(upsert).option("checkpointLocation", folder + "/checkpoint") \\
+    .trigger(availableNow=True).start().awaitTermination()
+rows.writeTo("iceberg.warm.rows").using("iceberg").create()
+spark.table("iceberg.warm.rows").where("day IS NOT NULL").collect()
+spark.readStream.format("kafka").option("kafka.bootstrap.servers", "localhost:9").option("subscribe", "x").load()
 spark.stop()
+
+with open(folder + "/Job.scala", "w") as file:
+    file.write('''
+import org.apache.spark.sql.{DataFrame, SparkSession}
+import org.apache.spark.sql.expressions.Window
+import org.apache.spark.sql.functions._
+
+object Job {
+  case class Row(id: String, amount: Option[BigDecimal])
+  private def latest(rows: DataFrame): DataFrame =
+    rows.withColumn("n", row_number().over(Window.partitionBy("id").orderBy(col("at").desc_nulls_last))).where("n = 1")
+  def main(arguments: Array[String]): Unit = {
+    val spark = SparkSession.builder.getOrCreate()
+    import spark.implicits._
+    latest(spark.read.option("header", true).csv(arguments(0))).as[Row].map(row => row.copy(id = s"${row.id}!"))
+      .write.mode("overwrite").parquet(sys.env.getOrElse("LAKE", ".") + "/rows")
+  }
+}''')
+compiler = SparkContext._gateway.jvm.scala.tools.nsc.Main
+options = ["-usejavacp", "-d", folder + "/job.jar", folder + "/Job.scala"]
+given = SparkContext._gateway.new_array(SparkContext._gateway.jvm.java.lang.String, len(options))
+for place, option in enumerate(options):
+    given[place] = option
+compiler.process(given)
+assert os.path.getsize(folder + "/job.jar") > 0
 """
 
 
@@ -136,6 +189,12 @@ def replace_start(home: Path) -> None:
     new.replace(script)
 
 
+def add_compiler() -> None:
+    script = Path(sys.prefix) / "bin" / "scalac"
+    script.write_text(SCALAC)
+    script.chmod(0o755)
+
+
 def use_compiled_modules(home: Path) -> None:
     """Spark puts its zipped Python modules first, which are compiled anew for every job; the installed ones are not."""
     for archive in (home / "python" / "lib").glob("*.zip"):
@@ -164,8 +223,12 @@ def archive_classes(home: Path, java: Path) -> None:
             "spark.ui.enabled": "false",
             "spark.sql.shuffle.partitions": "2",
             "spark.databricks.delta.snapshotPartitions": "2",
-            "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+            "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,"
+            "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+            "spark.sql.catalog.iceberg": "org.apache.iceberg.spark.SparkCatalog",
+            "spark.sql.catalog.iceberg.type": "hadoop",
+            "spark.sql.catalog.iceberg.warehouse": f"{folder}/iceberg",
         }
         options = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
         command = [f"{home}/bin/spark-submit", *options, f"{folder}/job.py", folder]
@@ -182,6 +245,7 @@ def main(folder: Path) -> None:
     (folder / "java").symlink_to(java)
     fetch_jars(home, java)
     replace_start(home)
+    add_compiler()
     use_compiled_modules(home)
     archive_classes(home, java)
 
