@@ -91,8 +91,9 @@ totals = stream.withWatermark("at", "1 hour").dropDuplicatesWithinWatermark(["id
 
 def upsert(batch, number):
     DeltaTable.createIfNotExists(spark).location(folder + "/totals").addColumns(batch.schema).execute()
-    DeltaTable.forPath(spark, folder + "/totals").alias("t").merge(batch.alias("s"), "t.id = s.id AND t.hour = s.hour") \\
-        .whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
+    table = DeltaTable.forPath(spark, folder + "/totals").alias("t")
+    merge = table.merge(batch.alias("s"), "t.id = s.id AND t.hour = s.hour")
+    merge.whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
 
 totals.writeStream.outputMode("update").foreachBatch(upsert).option("checkpointLocation", folder + "/checkpoint") \\
     .trigger(availableNow=True).start().awaitTermination()
