@@ -13,7 +13,9 @@ from graders.sections import find_sections
 from graders.steps import is_about, steps_in
 
 # What is in every box that a task may have; whatever else is named is somebody else's machine.
-PROGRAMS = ("psql", "python", "python3", "bash", "sh", "dbt", "spark-submit", "fivetran", "source-declarative-manifest")
+PROGRAMS = (
+    "psql", "python", "python3", "bash", "sh", "dbt", "spark-submit", "scalac", "fivetran", "source-declarative-manifest",
+)
 MOST = 8
 
 

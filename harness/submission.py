@@ -103,7 +103,10 @@ def matches(path: str, globs: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(path, glob.replace("**", "*")) for glob in globs)
 
 
-IGNORED_FOLDERS = frozenset({"__pycache__", ".git", ".venv", "node_modules", "target", "dbt_packages"})
+# What tools leave, and tables that Spark wrote while it was tried: these are no part of a solution.
+IGNORED_FOLDERS = frozenset(
+    {"__pycache__", ".git", ".venv", "node_modules", "target", "dbt_packages"} | {"lake", "spark-warehouse"}
+)
 
 
 def from_folder(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from harness.engines import Engine
-from harness.errors import SubmissionFault
+from harness.errors import InfrastructureError, SubmissionFault
+from harness.sandboxes import Role, runtime_folder
 from harness.sandboxes._box import Box, Completed
+from harness.submission import from_folder
 from harness.tables import Table
 
-READER = "lake_reader"
+READER, WRITER = "lake_reader", "lake_writer"
 READING_TIME = 60.0  # seconds
 FRAME = re.compile(r"\s+(at \S+\(.*\)|\.\.\. \d+ more)$")
 
@@ -54,6 +57,13 @@ class DeltaTable:
     operations: Mapping[int, str]
 
 
+# Spark's name of each column's type (``decimal(12,2)``), and rows of text.
+Columns = Mapping[str, str]
+Rows = Sequence[Sequence[str | None]]
+# Numbers by the folder of a stream's checkpoint below ``$LAKE``.
+Batches = Mapping[str, frozenset[int]]
+
+
 class Spark(Engine):
     """The submission's tables are folders below ``$LAKE``."""
 
@@ -64,6 +74,7 @@ class Spark(Engine):
         "Iceberg's tables are those of a folder as catalog. The Kafka source is Spark 4.1.3's."
     )
     starts_slowly: ClassVar[bool] = True
+    defaults: ClassVar[str] = DEFAULTS
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
@@ -72,7 +83,10 @@ class Spark(Engine):
 
     def start(self) -> None:
         # Beside the sockets: the driver writes there, the submission only reads.
-        settings = {"spark-defaults.conf": DEFAULTS.format(lake=self.lake, iceberg=ICEBERG), "log4j2.properties": LOGGING}
+        settings = {
+            "spark-defaults.conf": self.defaults.format(lake=self.lake, iceberg=ICEBERG),
+            "log4j2.properties": LOGGING,
+        }
         self.box.put("sockets", {f"spark/{name}": text.encode() for name, text in settings.items()})
         self.box.preload(READER, "driver")
 
@@ -90,10 +104,19 @@ class Spark(Engine):
         }
 
     def submit(
-        self, script: str, *arguments: str, settings: Mapping[str, str] | None = None, timeout: float = 120.0
+        self,
+        script: str,
+        *arguments: str,
+        main: str = "",
+        settings: Mapping[str, str] | None = None,
+        timeout: float = 120.0,
     ) -> Completed:
-        """``spark-submit SCRIPT ARGUMENTS`` in the work folder; ``settings`` are given as ``--conf``."""
-        options = [word for name, value in (settings or {}).items() for word in ("--conf", f"{name}={value}")]
+        """``spark-submit SCRIPT ARGUMENTS`` in the work folder; ``settings`` are given as ``--conf``.
+
+        ``main``: the class that is started, if the script is a jar.
+        """
+        options = ["--class", main] if main else []
+        options += [word for name, value in (settings or {}).items() for word in ("--conf", f"{name}={value}")]
         done = self.box.run(["spark-submit", *options, script, *arguments], timeout=timeout)
         if done.ok:
             return done
@@ -103,6 +126,8 @@ class Spark(Engine):
             for text in (done.stderr, done.stdout)
         )
         return replace(done, stderr=f"{said[-500:]}\n{job[-1000:]}".strip())
+
+    # -- reading ----------------------------------------------------------------------------------------------------
 
     def parquet(self, name: str) -> Table:
         """All rows of the table of Parquet files below ``$LAKE``, its partitions' columns among them."""
@@ -134,6 +159,87 @@ class Spark(Engine):
         if "error" in done.result:
             raise SubmissionFault(f"{name} can't be read: {done.result['error']}")
         return done.result
+
+    # -- what the world, or another program, writes -----------------------------------------------------------------
+
+    def deliver(self, path: str, columns: Columns, rows: Rows) -> None:
+        """A Parquet file below ``$DATA``."""
+        done = self._write("driver", "parquet", f"{self.box.path('data')}/{path}", columns, rows)
+        if not done.ok:
+            raise InfrastructureError("engine", f"{path} couldn't be written: {done.explain()}")
+
+    def append(self, name: str, columns: Columns, rows: Rows) -> None:
+        """A further version of a Delta table below ``$LAKE``, by delta-rs."""
+        done = self._write("submission", "append", f"{self.lake}/{name}", columns, rows)
+        if not done.ok:
+            raise SubmissionFault(f"delta-rs can't append to {name}: {done.explain()}")
+
+    def beside_another_writer(
+        self, act: Callable[[], Completed], name: str, columns: Columns, rows: Rows
+    ) -> tuple[Completed, int]:
+        """``act``, while another program appends to a Delta table: a row before each write of a PySpark job.
+
+        Returns how ``act`` ended, and how many of the rows were appended.
+        """
+        # Brought only now: while an agent works, nothing of this is there.
+        hooks = from_folder(runtime_folder() / "hooks").files
+        files = {f"python/{path}": content for path, content in hooks.items()}
+        files[f"python/{WRITER}.py"] = (runtime_folder() / f"{WRITER}.py").read_bytes()
+        given = {"path": f"{self.lake}/{name}", "columns": dict(columns), "rows": [list(row) for row in rows]}
+        self.box.put("sockets", files | {"python/other_writer.json": json.dumps(given).encode()})
+        folder, log = f"{self.box.path('sockets')}/python", f"{self.box.path('work')}/.other_writer"
+        steering = {
+            "PYTHONPATH": folder,
+            "OTHER_WRITER": f"{folder}/other_writer.json",
+            "OTHER_WRITER_LOG": log,
+        }
+        self.box.run(["rm", "-rf", "--", log])
+        self.box.variables |= steering
+        try:
+            done = act()
+        finally:
+            for variable in steering:
+                self.box.variables.pop(variable)
+        # The submission's own file: whatever it has made of it, the driver follows no link and waits for no pipe.
+        read = self.box.run(["dd", f"if={log}", "iflag=nofollow,nonblock", "status=none"], role="driver")
+        self.box.run(["rm", "-rf", "--", log])
+        return done, len(read.stdout)
+
+    def _write(self, role: Role, function: str, path: str, columns: Columns, rows: Rows) -> Completed:
+        arguments = {"path": path, "columns": dict(columns), "rows": [list(row) for row in rows]}
+        return self.box.call(WRITER, function, arguments, role=role, timeout=READING_TIME)
+
+    # -- streams ----------------------------------------------------------------------------------------------------
+
+    def committed_batches(self) -> Batches:
+        """The batches that streams have committed so far."""
+        found: dict[str, set[int]] = {}
+        for path in self.files("."):
+            folder, commits, name = path.rpartition("/commits/")
+            if commits and name.isascii() and name.isdigit():
+                found.setdefault(folder, set()).add(int(name))
+        return {folder: frozenset(numbers) for folder, numbers in found.items()}
+
+    def forget_commits(self, before: Batches) -> int:
+        """Set streams back to where a kill leaves them that comes between a batch's write and its commit.
+
+        The batch is each stream's first that is not in ``before``; none after it has begun. Returns how many streams
+        there are with such a batch.
+        """
+        paths = []
+        streams = 0
+        for folder, numbers in self.committed_batches().items():
+            batches = sorted(numbers - before.get(folder, frozenset()))
+            streams += bool(batches)
+            for place, number in enumerate(batches):
+                # What a batch is made of is noted down before it is written.
+                for log in ("commits", "offsets") if place else ("commits",):
+                    paths += [f"{self.lake}/{folder}/{log}/{name}" for name in (number, f".{number}.crc")]
+        if paths:
+            done = self.box.run(["rm", "-f", "--", *paths])
+            if not done.ok:
+                raise SubmissionFault(f"its checkpoint can't be changed: {done.explain()}")
+        return streams
 
 
 ENGINE = Spark

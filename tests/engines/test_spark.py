@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from graders.perturbations import on_another_machine
 from harness.engines.spark import Spark
 from harness.errors import SubmissionFault
 from harness.lab import Lab
@@ -61,6 +62,18 @@ options = {"kafka.bootstrap.servers": "localhost:9", "subscribe": "events"}
 print(spark.readStream.format("kafka").options(**options).load().columns[:3])
 """
 START = "from pyspark.sql import SparkSession\nspark = SparkSession.builder.getOrCreate()\n"
+SCALA = """
+import org.apache.spark.sql.SparkSession
+
+object Doubled {
+  case class Number(value: Long)
+  def main(arguments: Array[String]): Unit = {
+    val spark = SparkSession.builder.getOrCreate()
+    import spark.implicits._
+    spark.range(3).as[Long].map(n => Number(2 * n)).write.parquet(sys.env("LAKE") + "/" + arguments(0))
+  }
+}
+"""
 BAD = {
     "does not parse": ("def f(:\n", None, "SyntaxError"),
     "fails in a task": (START + "spark.range(3).rdd.map(lambda row: 1 // row.id).collect()", None, "ZeroDivisionError"),
@@ -134,6 +147,69 @@ def test_iceberg_tables_and_the_kafka_source_are_there(opened: dict[str, Lab]) -
     assert done.ok, done.explain()
     assert done.stdout.splitlines() == ["[(1, 'a'), (2, 'c')]", "b", "['key', 'value', 'topic']"]
     assert any(path.startswith("metadata/") for path in lab.use(Spark).files("shop/orders"))
+
+
+@pytest.mark.bubblewrap
+def test_scala_is_compiled_and_run(opened: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", opened, {"Doubled.scala": SCALA, "Wrong.scala": "object Wrong { val n: Int = none }"})
+    wrong = lab.run("scalac", "-d", "job.jar", "Doubled.scala", "Wrong.scala")
+    assert not wrong.ok
+    assert "Wrong.scala:1: error: not found: value none" in wrong.explain()
+    assert lab.run("scalac", "-d", "job.jar", "Doubled.scala").ok
+    spark = lab.use(Spark)
+    assert spark.submit("job.jar", "numbers", main="Doubled").ok
+    assert sorted(spark.parquet("numbers").column("value")) == [0, 2, 4]
+
+
+STREAMS = """
+for stream in a b/c; do
+  mkdir -p lake/$stream/commits lake/$stream/offsets
+  for n in 0 1 2 3; do touch lake/$stream/{commits,offsets}/{$n,.$n.crc}; done
+done
+rm lake/a/commits/3
+"""
+
+
+@pytest.mark.bubblewrap
+def test_a_stream_is_set_back_to_before_a_commit(opened: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", opened)
+    spark = lab.use(Spark)
+    assert spark.committed_batches() == {}
+    assert spark.forget_commits({}) == 0
+    assert lab.run("bash", "-c", STREAMS).ok
+    assert spark.committed_batches() == {"a": {0, 1, 2}, "b/c": {0, 1, 2, 3}}
+    assert spark.forget_commits({"a": frozenset({0, 1, 2}), "b/c": frozenset({0, 1})}) == 1
+    assert spark.committed_batches() == {"a": {0, 1, 2}, "b/c": {0, 1}}
+    # What the batch is made of is noted down, and nothing of the one after it.
+    left = {path for path in spark.files("b/c") if path.startswith("offsets/")}
+    assert left == {f"offsets/{name}" for n in range(3) for name in (f"{n}", f".{n}.crc")}
+
+
+@pytest.mark.bubblewrap
+def test_another_machine_has_the_lake_and_the_submission(opened: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", opened, {"job.py": "1", "lake/old": "2"})
+    assert lab.run("bash", "-c", "mkdir x; touch x/y lake/new $TMPDIR/z .hidden; echo 3 > job.py; rm lake/old").ok
+    on_another_machine(lab, "lake")
+    assert set(lab.run("find", ".", lab.box.path("tmp"), "-type", "f").stdout.split()) == {"./lake/new", "./job.py"}
+    assert lab.run("cat", "job.py").stdout == "1"
+
+
+@pytest.mark.bubblewrap
+def test_what_the_world_writes_is_read_as_what_it_is(opened: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", opened)
+    spark = lab.use(Spark)
+    columns = {"id": "int", "n": "bigint", "x": "double", "a": "decimal(12,2)", "at": "timestamp", "d": "date"}
+    row = ["1", "2", "0.5", "1.10", "2026-03-01 10:00:00", "2026-03-01"]
+    spark.append("t", columns, [row, [None] * 6])
+    spark.append("t", {"id": "int", "more": "string"}, [["2", "new"]])
+    expected = (1, 2, 0.5, Decimal("1.10"), datetime.datetime(2026, 3, 1, 10), datetime.date(2026, 3, 1))
+    now, before = spark.delta("t"), spark.delta("t", version=0)
+    assert sorted(before.table.rows, key=str) == [expected, (None,) * 6]
+    assert sorted(now.table.rows, key=str) == [(*expected, None), (2, *[None] * 5, "new"), (None,) * 7]
+    assert (now.version, now.types["a"], now.types["more"]) == (1, "decimal(12,2)", "string")
+    spark.deliver("in/part.parquet", columns, [row])
+    read = "import os, pyarrow.parquet as p; print(p.read_table(os.environ['DATA'] + '/in/part.parquet').to_pylist())"
+    assert "'a': Decimal('1.10')" in lab.run("python", "-c", read).stdout
 
 
 @pytest.mark.bubblewrap

@@ -1,24 +1,29 @@
-"""Put on a submission's ``PYTHONPATH`` while its DuckDB statements are counted: wraps DuckDB when it is imported."""
+"""Put on a submission's ``PYTHONPATH`` while something is done to it: wraps modules when they are imported."""
 
 import importlib.util
+import os
 import sys
+
+# Module -> what wraps it, and the variable that asks for it.
+HOOKS = {
+    "duckdb": ("duckdb_statements", "STATEMENT_LOG"),
+    "py4j.java_gateway": ("spark_writes", "OTHER_WRITER"),
+}
 
 
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name != "duckdb":
+        hook, variable = HOOKS.pop(name, ("", ""))
+        if variable not in os.environ:
             return None
-        sys.meta_path.remove(Finder)
         spec = importlib.util.find_spec(name)
         if spec and spec.loader:
             run = spec.loader.exec_module
 
             def exec_module(module):
                 run(module)
-                import duckdb_statements
-
-                duckdb_statements.install()
+                importlib.import_module(hook).install()
 
             spec.loader.exec_module = exec_module
         return spec
