@@ -11,10 +11,11 @@ from graders.contract import Contract
 from graders.markdown import read
 from graders.sections import find_sections
 from graders.steps import is_about, steps_in
+from harness import discovery
 
-# What is in every box that a task may have; whatever else is named is somebody else's machine.
-PROGRAMS = (
-    "psql", "python", "python3", "bash", "sh", "dbt", "spark-submit", "scalac", "fivetran", "source-declarative-manifest",
+# What a box may have; whatever else is named is somebody else's machine.
+PROGRAMS = frozenset(("python", "python3", "bash", "sh")).union(
+    *(discovery.load("harness.engines", name).ENGINE.programs for name in discovery.names("harness.engines"))
 )
 MOST = 8
 

@@ -24,6 +24,9 @@ class Engine:
     # Whether every command takes seconds to start: the everyday tests then prove less of a task.
     starts_slowly: ClassVar[bool] = False
 
+    # Commands that a submission is run with where this engine is.
+    programs: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, box: Box) -> None:
         self.box = box
 

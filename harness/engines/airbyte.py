@@ -75,6 +75,7 @@ class Airbyte(Engine):
     """The submission is a ``manifest.yaml``, with a ``components.py`` if it needs one."""
 
     name: ClassVar[str] = "airbyte"
+    programs: ClassVar[tuple[str, ...]] = ("source-declarative-manifest",)
     fidelity: ClassVar[str] = (
         "Airbyte's CDK 7, the real thing, runs the manifest; platform and destination are ours: they keep what a STATE "
         "covers, drop the rest of a failed sync, deduplicate by primary key. No typing, no image of the connector."

@@ -69,6 +69,7 @@ class Dbt(Engine):
     """The project lies in the work folder. The task's engines name the warehouse: ``duckdb`` or ``postgres``."""
 
     name: ClassVar[str] = "dbt"
+    programs: ClassVar[tuple[str, ...]] = ("dbt",)
     fidelity: ClassVar[str] = "dbt Core 1.11, the real thing, with its DuckDB and PostgreSQL adapters; no packages hub."
     starts_slowly: ClassVar[bool] = True
 

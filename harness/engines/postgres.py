@@ -31,6 +31,7 @@ class Postgres(QueriedEngine, CrashingEngine):
         WHERE c.relkind IN ('r', 'p', 'v', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
     """
     name: ClassVar[str] = "postgres"
+    programs: ClassVar[tuple[str, ...]] = ("psql",)
     fidelity: ClassVar[str] = "PostgreSQL 16, the real server; durability to disk is off, as no machine loses power."
 
     def __init__(self, box: Box) -> None:
