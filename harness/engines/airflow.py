@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+import re
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -12,7 +14,7 @@ import pydantic
 from harness.engines import Engine
 from harness.engines.postgres import DATABASE
 from harness.errors import SubmissionFault
-from harness.sandboxes._box import Completed
+from harness.sandboxes._box import Box, Completed
 
 CALLS = "airflow_calls"
 Moment = datetime.datetime
@@ -86,7 +88,7 @@ class Airflow(Engine):
     name: ClassVar[str] = "airflow"
     fidelity: ClassVar[str] = (
         "Airflow 3.3, the real DAG processor, task loop and execution API on SQLite; "
-        "retries wait no time between tries; no triggerer process (triggers run in line)."
+        "sensors, retries and triggers wait on a clock that is moved; no triggerer process (triggers run in line)."
     )
     starts_slowly: ClassVar[bool] = True
 
@@ -108,6 +110,7 @@ class Airflow(Engine):
             "AIRFLOW__CORE__DAGS_FOLDER": self.dags_folder,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW_CONN_FS_DEFAULT": "fs://",
             "AIRFLOW_CONN_WAREHOUSE": f"postgres://loader:loader@{sockets}/{DATABASE}",
         }
 
@@ -120,13 +123,25 @@ class Airflow(Engine):
         dags = {dag_id: dag_from(dag_id, dag) for dag_id, dag in raw.dags.items()}
         return Parsed(dags, raw.errors, raw.deprecations)
 
-    def run(self, dag_id: str, *logical_dates: datetime.datetime, conf: dict[str, Any] | None = None) -> Completed:
+    def run(
+        self,
+        dag_id: str,
+        *logical_dates: datetime.datetime,
+        conf: dict[str, Any] | None = None,
+        arrivals: Mapping[float, Mapping[str, bytes | str]] | None = None,
+    ) -> Completed:
         """Run a DAG for the logical dates, one after the other, stopping at the first that doesn't succeed.
 
-        ``ok`` only if every run succeeded; otherwise ``explain()`` says which task of which run failed.
+        ``ok`` only if every run succeeded; otherwise ``explain()`` says which task of which run failed. ``arrivals``:
+        files (below ``$DATA``) that are there once a task has waited for so many seconds.
         """
         dates = [moment.replace(tzinfo=moment.tzinfo or datetime.UTC).isoformat() for moment in logical_dates]
-        done = self._call("run", dag_id=dag_id, logical_dates=dates, conf=conf or {})
+        arguments = {"dag_id": dag_id, "logical_dates": dates, "conf": conf or {}, "told": "", "answer": ""}
+        if arrivals:
+            with Clock(self.box, arrivals) as clock:
+                done = self._call("run", **arguments | {"told": clock.told, "answer": clock.answer})
+        else:
+            done = self._call("run", **arguments)
         if not done.ok:
             return done
         result = validated(RawRuns, done.result) or RawRuns()
@@ -151,11 +166,63 @@ class Airflow(Engine):
         result = validated(RawRuns, done.result)
         return result.runs[-1].tasks if result and result.runs else {}
 
+    def waited(self, done: Completed) -> dict[str, float]:
+        """The seconds for which each task instance of the last run that ``run`` returned would have waited."""
+        result = validated(RawRuns, done.result)
+        return result.runs[-1].waited if result and result.runs else {}
+
     def _call(self, function: str, **arguments: Any) -> Completed:
         # Warmed on first use: an agent that only writes files never pays for it.
         self.box.preload(CALLS, template=self._template)
         arguments = {"template": self._template, "dags_folder": self.dags_folder, **arguments}
         return self.box.call(CALLS, function, arguments, timeout=180.0)
+
+
+class Clock:
+    """Delivers files while a run waits: it tells how long it has, and is answered once what is due is there."""
+
+    def __init__(self, box: Box, arrivals: Mapping[float, Mapping[str, bytes | str]]) -> None:
+        self._box, self._due = box, sorted(arrivals.items(), key=lambda item: item[0])
+        self._over = threading.Event()
+        self._problem: Exception | None = None
+        self.told = f"{box.path('work')}/.waited"
+        self.answer = f"{box.path('sockets')}/clock"
+
+    def __enter__(self) -> Clock:
+        self._box.run(["rm", "-f", self.told])
+        self._box.put("sockets", {"clock": b""})
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+        return self
+
+    def _keep(self) -> None:
+        try:
+            self._answer()
+        except Exception as problem:
+            self._problem = problem
+
+    def _answer(self) -> None:
+        known = ""
+        while not self._over.wait(0.02):
+            # The submission's own file: the driver follows no link and waits for no pipe.
+            argv = ["dd", f"if={self.told}", "iflag=nofollow,nonblock", "status=none", "bs=64", "count=1"]
+            said = self._box.run(argv, role="driver").stdout
+            if said == known or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said):
+                continue
+            known = said
+            while self._due and self._due[0][0] <= float(said):
+                files = self._due.pop(0)[1]
+                self._box.put(
+                    "data", {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+                )
+            self._box.put("sockets", {"clock": said.encode()})
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(timeout=60)
+        self._box.run(["rm", "-f", self.told])
+        if self._problem:
+            raise self._problem
 
 
 def days(first: datetime.date, count: int, hour: int = 0) -> Sequence[datetime.datetime]:
@@ -196,6 +263,7 @@ class RawRun(pydantic.BaseModel):
     logical_date: str
     state: str
     tasks: dict[str, str]
+    waited: dict[str, float] = {}
 
 
 class RawRuns(pydantic.BaseModel):
