@@ -186,6 +186,13 @@ def test_a_stream_is_set_back_to_before_a_commit(opened: dict[str, Lab]) -> None
 
 
 @pytest.mark.bubblewrap
+def test_tables_that_were_written_to_try_a_job_are_no_part_of_the_solution(opened: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", opened, {"job.py": "1"})
+    assert lab.run("bash", "-c", "mkdir -p lake/orders spark-warehouse && touch {lake/orders,spark-warehouse}/x").ok
+    assert lab.collect().files == {"job.py": b"1"}
+
+
+@pytest.mark.bubblewrap
 def test_another_machine_has_the_lake_and_the_submission(opened: dict[str, Lab]) -> None:
     lab = lab_in("bubblewrap", opened, {"job.py": "1", "lake/old": "2"})
     assert lab.run("bash", "-c", "mkdir x; touch x/y lake/new $TMPDIR/z .hidden; echo 3 > job.py; rm lake/old").ok
