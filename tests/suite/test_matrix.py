@@ -1,9 +1,8 @@
 """The bundled suite's graders are proven: every solution of every task loses exactly the checks it should.
 
 The engines are the same in both sandboxes, so the everyday tests prove every check by a mutant in one of them, in
-turns, and so the reference in each hidden world; of tasks whose engine starts slowly, only the reference, the first
-alternate and one mutant, in the first world. The rest of the matrix, which `bench verify --sandbox NAME` executes too,
-is marked nightly.
+turns, and so the reference in each hidden world; of tasks whose engine starts slowly, only the reference and one
+mutant, in the first world. The rest of the matrix, which `bench verify --sandbox NAME` executes too, is marked nightly.
 """
 
 from __future__ import annotations
@@ -36,11 +35,7 @@ def matrix() -> list[object]:
 def marks(turn: int, case: Case, number: int) -> list[pytest.MarkDecorator]:
     first_world, its_turn = case.seed == HIDDEN_SEEDS[0], turn == number % 2
     if starts_slowly(case.task):
-        proven = {
-            "reference": turn == 0,
-            "alternate": turn == 1 and is_first(case),
-            "mutant": turn == 1 and is_first(case),
-        }
+        proven = {"reference": turn == 0, "mutant": turn == 1 and is_first(case)}
         return [] if first_world and proven.get(case.kind) else [pytest.mark.nightly]
     everyday = {
         "reference": turn == HIDDEN_SEEDS.index(case.seed) % 2,
@@ -57,9 +52,7 @@ def starts_slowly(task: Task) -> bool:
 
 
 def is_first(case: Case) -> bool:
-    """Whether it is the first alternate, or the first of the mutants that prove the task's checks."""
-    if case.kind == "alternate":
-        return case.name == next(iter(case.task.alternates))
+    """Whether it is the first of the mutants that prove the task's checks."""
     return case.name == next(name for name in case.task.mutants if name in telling_mutants(case.task))
 
 
