@@ -27,7 +27,7 @@ from harness.task import Task
 Judgement = Literal["fine", "differs", "broken"]
 MIB = 1 << 20
 # What the engines' environments, built, take on disk.
-ENVIRONMENTS_DISK = 3000 * MIB
+ENVIRONMENTS_DISK = 6000 * MIB
 # Clocks of one machine agree to this many seconds; a clock before this moment (UTC) was never set.
 CLOCK_TOLERANCE = 2.0
 NEVER_BEFORE = 1_767_225_600.0  # 2026-01-01
