@@ -26,6 +26,7 @@ spark.ui.enabled                             false
 spark.ui.showConsoleProgress                 false
 spark.sql.session.timeZone                   UTC
 spark.sql.shuffle.partitions                 4
+spark.sql.sources.parallelPartitionDiscovery.parallelism  4
 spark.sql.warehouse.dir                      {lake}
 spark.sql.extensions                         io.delta.sql.DeltaSparkSessionExtension,{iceberg}
 spark.sql.catalog.spark_catalog              org.apache.spark.sql.delta.catalog.DeltaCatalog
