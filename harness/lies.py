@@ -134,7 +134,7 @@ LIES: dict[str, Lie] = {
     ),
     "other technologies": Lie(frozenset({TECHNOLOGIES}), on_a_stream),
     "one technology too many": Lie(
-        frozenset({TECHNOLOGIES}), with_component("| Compute | Apache Spark on Databricks | Does the heavy work |")
+        frozenset({TECHNOLOGIES}), with_component("| Compute | Trino on Kubernetes | Does the heavy work |")
     ),
     "a file that isn't there": Lie(
         frozenset({TECHNOLOGIES}), with_component("| `jobs/reconcile_totals.py` | Python | Adds up |")
