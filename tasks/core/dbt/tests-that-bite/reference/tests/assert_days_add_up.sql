@@ -10,3 +10,5 @@ select *
 from wanted as w
 full join {{ ref('daily_revenue') }} as d on d.order_date = w.order_date
 where w.orders is distinct from d.orders or w.revenue is distinct from d.revenue
+
+-- canary: 268757c1-3351-4d53-93f7-d01261c86c4d

@@ -11,3 +11,5 @@ union all
 select 'revenue' where (select 100 * sum(revenue) from {{ ref('daily_revenue') }}) is distinct from (select sum(cents) from {{ latest }} where code <> 'C')
 union all
 select 'days' where (select sum(orders) from {{ ref('daily_revenue') }}) is distinct from (select count(*) from {{ latest }} where code <> 'C')
+
+-- canary: 268757c1-3351-4d53-93f7-d01261c86c4d
