@@ -95,9 +95,15 @@ def seen(task: Task, sandbox: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("sandbox", "task"),
     [
-        pytest.param(sandbox, task, marks=getattr(pytest.mark, sandbox), id=f"{sandbox}-{task.id}")
-        for sandbox in ("docker", "bubblewrap")
-        for task in TASKS
+        pytest.param(
+            sandbox,
+            task,
+            # Every task in one of the sandboxes, in turns; the other one by night.
+            marks=[getattr(pytest.mark, sandbox)] + ([] if (turn + number) % 2 else [pytest.mark.nightly]),
+            id=f"{sandbox}-{task.id}",
+        )
+        for turn, sandbox in enumerate(("docker", "bubblewrap"))
+        for number, task in enumerate(TASKS)
     ],
 )
 def test_an_agent_sees_its_workspace_and_its_engines_and_nothing_else(
