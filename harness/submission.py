@@ -105,7 +105,7 @@ def matches(path: str, globs: Iterable[str]) -> bool:
 
 # What tools leave, and tables that Spark wrote while it was tried: these are no part of a solution.
 IGNORED_FOLDERS = frozenset(
-    {"__pycache__", ".git", ".venv", "node_modules", "target", "dbt_packages"} | {"lake", "spark-warehouse"}
+    {"__pycache__", ".git", ".venv", "node_modules", "target", "dbt_packages", "spark-warehouse"}
 )
 
 

@@ -223,4 +223,4 @@ def test_an_environment_is_built_ahead(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_an_unknown_environment_cannot_be_built(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.execute(["engines", "build", "nothing"]) == 2
-    assert "known: airflow3, core" in capsys.readouterr().err
+    assert "known: airflow3, connectors, core" in capsys.readouterr().err
