@@ -50,6 +50,7 @@ class GreatExpectations(Engine):
         "Great Expectations 1.24, the real library, on pandas; no cloud, no data docs, analytics off. Suites of before "
         "1.0 are refused."
     )
+    starts_slowly: ClassVar[bool] = True
 
     def validate(
         self,
