@@ -21,7 +21,7 @@ class Engine:
 
     name: ClassVar[str]
     fidelity: ClassVar[str]
-    # Whether every command takes seconds to start: the everyday tests then prove less of a task.
+    # Whether a grade takes many seconds: the everyday tests then prove less of a task.
     starts_slowly: ClassVar[bool] = False
 
     # Commands that a submission is run with where this engine is.
