@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import queue
 import secrets
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from harness.engines import CrashingEngine
-from harness.errors import InfrastructureError, SubmissionFault
-from harness.sandboxes import Stream
-from harness.sandboxes._box import Box, lines
+from harness.engines._server import SteeredServer
+from harness.errors import SubmissionFault
+from harness.sandboxes._box import Box
 
 FIRST_PORT, PORTS = 20_000, 10_000
 MOST_REQUESTS = 20_000
@@ -83,8 +80,7 @@ class Api(CrashingEngine):
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
-        self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._server: Stream | None = None
+        self._server: SteeredServer | None = None
         # Another one in each box: a URL that somebody wrote down leads nowhere.
         self.port = FIRST_PORT + secrets.randbelow(PORTS)
 
@@ -94,8 +90,7 @@ class Api(CrashingEngine):
 
     def start(self) -> None:
         socket = f"{self.box.path('sockets')}/api"
-        self._server = self.box.spawn("driver/api_server.py", socket)
-        threading.Thread(target=self._listen, args=(self._server,), daemon=True).start()
+        self._server = SteeredServer(self.box, "the API's server", "driver/api_server.py", socket, timeout=60)
         self._steer("serve", api={"listings": {}})
         self.box.doors[self.port] = socket
 
@@ -110,6 +105,10 @@ class Api(CrashingEngine):
     def close(self) -> None:
         if self._server:
             self._server.close()
+
+    def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
+        assert self._server, "start() first"
+        return self._server.ask(op, **arguments)
 
     # -- what it answers ----------------------------------------------------------------------------------------
 
@@ -139,32 +138,6 @@ class Api(CrashingEngine):
 
     def stop_counting(self) -> list[str]:
         return ["I"] * int(self._steer("open")["answers"])
-
-    # -- the server ---------------------------------------------------------------------------------------------
-
-    def _listen(self, server: Stream) -> None:
-        try:
-            for line in lines(server, timeout=1e6):
-                message = json.loads(line)
-                if message.get("event") == "crashed":
-                    self.box.kill()
-                else:
-                    self._replies.put(message)
-            problem = "it ended"
-        except (OSError, ValueError) as error:
-            problem = f"it was lost: {error!r}"
-        self._replies.put({"error": problem})
-
-    def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
-        assert self._server, "start() first"
-        try:
-            self._server.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
-            reply = self._replies.get(timeout=60)
-        except (OSError, queue.Empty) as error:
-            raise InfrastructureError("engine", f"the API's server doesn't answer: {error!r}") from None
-        if "error" in reply:
-            raise InfrastructureError("engine", f"the API's server: {reply['error']}")
-        return reply
 
 
 def asked(requests: Iterable[Request], path: str) -> int:

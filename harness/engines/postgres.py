@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import queue
 import secrets
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from harness.engines import CrashingEngine, QueriedEngine
+from harness.engines._server import SteeredServer
 from harness.errors import InfrastructureError, SubmissionFault
-from harness.sandboxes import Stream
 from harness.sandboxes._box import Box, Completed, lines
 from harness.tables import Table
 
@@ -37,43 +35,22 @@ class Postgres(QueriedEngine, CrashingEngine):
     def __init__(self, box: Box) -> None:
         super().__init__(box)
         self._password = secrets.token_hex(16)
-        self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._door: Stream | None = None
+        self._server: SteeredServer | None = None
         self._saved = 0
         self._limits = {"memory": box.limits.memory // 2, "disk": MOST_DISK}  # MiB
 
     def start(self) -> None:
         warm = f"{self.box.space.interpreter.removesuffix('/bin/python')}/share/warm/postgres"
-        self._door = self.box.spawn(
-            "driver/postgres_server.py", warm, f"{self.box.path('driver')}/postgres", self.box.path("sockets")
+        folders = f"{self.box.path('driver')}/postgres", self.box.path("sockets")
+        self._server = SteeredServer(
+            self.box, "PostgreSQL's server", "driver/postgres_server.py", warm, *folders, timeout=120
         )
-        threading.Thread(target=self._listen, args=(self._door,), daemon=True).start()
-        self._steer({"op": "start", "password": self._password, **self._limits})
+        self._steer("start", password=self._password, **self._limits)
         self.box.preload(READER, "driver")
 
-    def _listen(self, door: Stream) -> None:
-        try:
-            for line in lines(door, timeout=1e6):
-                message = json.loads(line)
-                if message.get("event") == "crashed":
-                    self.box.kill()
-                else:
-                    self._replies.put(message)
-            problem = "the database server ended"
-        except (OSError, ValueError) as error:
-            problem = f"the database server was lost: {error!r}"
-        self._replies.put({"error": problem})
-
-    def _steer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._door, "start() first"
-        try:
-            self._door.write(json.dumps(request).encode() + b"\n")
-            reply = self._replies.get(timeout=120)
-        except (OSError, queue.Empty) as error:
-            raise InfrastructureError("engine", f"PostgreSQL's server doesn't answer: {error!r}") from None
-        if "error" in reply:
-            raise InfrastructureError("engine", f"PostgreSQL: {reply['error']}")
-        return reply
+    def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
+        assert self._server, "start() first"
+        return self._server.ask(op, **arguments)
 
     def variables(self) -> dict[str, str]:
         sockets = self.box.path("sockets")
@@ -109,7 +86,7 @@ class Postgres(QueriedEngine, CrashingEngine):
         if "lost" in done:
             raise InfrastructureError("engine", f"PostgreSQL doesn't let itself be read: {done['lost']}")
         if "error" in done:
-            self._steer({"op": "ping"})  # if it is the server that is gone, that is another matter
+            self._steer("ping")  # if it is the server that is gone, that is another matter
             raise SubmissionFault(f"{name} can't be read: {done['error']}")
         return Table.decoded(name, done)
 
@@ -209,19 +186,19 @@ class Postgres(QueriedEngine, CrashingEngine):
     # -- crash points -------------------------------------------------------------------------------------------
 
     def count(self) -> None:
-        self._steer({"op": "count"})
+        self._steer("count")
 
     def crash(self, after: int) -> None:
-        self._steer({"op": "crash", "after": after})
+        self._steer("crash", after=after)
 
     def stop_counting(self) -> list[str]:
-        statuses = list(self._steer({"op": "open"})["statuses"])
+        statuses = list(self._steer("open")["statuses"])
         self._administer()  # ends the sessions, and waits until what they held is released
         return statuses
 
     def close(self) -> None:
-        if self._door:
-            self._door.close()
+        if self._server:
+            self._server.close()
 
 
 ENGINE = Postgres

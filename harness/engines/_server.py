@@ -1,0 +1,53 @@
+"""A server of the driver's in a box, steered by lines of JSON: each request is answered by one."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from typing import Any
+
+from harness.errors import InfrastructureError
+from harness.sandboxes import Stream
+from harness.sandboxes._box import Box, lines
+
+
+class SteeredServer:
+    """A script of ``harness/runtime`` that stays. When it tells of ``crashed``, the submission is killed."""
+
+    def __init__(self, box: Box, name: str, script: str, *arguments: str, timeout: float) -> None:
+        """``name``: what messages call it; ``timeout``: seconds in which it answers."""
+        self._box, self._name, self._timeout = box, name, timeout
+        self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._stream: Stream = box.spawn(script, *arguments)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def ask(self, op: str, **arguments: Any) -> dict[str, Any]:
+        """
+        Raises:
+            InfrastructureError: it is gone, or says that it can't.
+        """
+        try:
+            self._stream.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
+            reply = self._replies.get(timeout=self._timeout)
+        except (OSError, queue.Empty) as error:
+            raise InfrastructureError("engine", f"{self._name} doesn't answer: {error!r}") from None
+        if "error" in reply:
+            raise InfrastructureError("engine", f"{self._name}: {reply['error']}")
+        return reply
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _listen(self) -> None:
+        try:
+            for line in lines(self._stream, timeout=1e6):
+                message = json.loads(line)
+                if message.get("event") == "crashed":
+                    self._box.kill()
+                else:
+                    self._replies.put(message)
+            problem = "it ended"
+        except (OSError, ValueError) as error:
+            problem = f"it was lost: {error!r}"
+        self._replies.put({"error": problem})
