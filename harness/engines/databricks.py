@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import ClassVar
 
 from harness.engines.spark import DEFAULTS, Spark
-from harness.sandboxes._box import Completed
 
 # What a job may try that only Databricks' own runtime has -> how its statement, function or variable looks.
 # Open-source Spark ends with an error at each of them, but not one that says so.
@@ -51,18 +49,9 @@ class Databricks(Spark):
     )
     defaults: ClassVar[str] = DEFAULTS + "spark.sql.sources.default                    delta\n"
 
-    def submit(
-        self,
-        script: str,
-        *arguments: str,
-        main: str = "",
-        settings: Mapping[str, str] | None = None,
-        timeout: float = 120.0,
-    ) -> Completed:
-        done = super().submit(script, *arguments, main=main, settings=settings, timeout=timeout)
-        if done.ok or not (own := databricks_own(done.stderr)):
-            return done
-        return replace(done, stderr=f"{done.stderr}\n{own}")
+    def explained(self, error: str) -> str:
+        own = databricks_own(error)
+        return f"{error}\n{own}" if own else error
 
 
 def databricks_own(error: str) -> str:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.engines import CrashingEngine, QueriedEngine
+from harness.engines._hooks import Hooks
 from harness.errors import InfrastructureError, SubmissionFault
-from harness.sandboxes import runtime_folder
 from harness.sandboxes._box import Box
-from harness.submission import from_folder
 from harness.tables import Table
 
 READER = "trusted_reader"
@@ -43,8 +42,7 @@ class DuckDB(QueriedEngine, CrashingEngine):
         super().__init__(box)
         self.path = f"{box.path('work')}/warehouse.duckdb"
         self.source_path = f"{box.path('data')}/source.duckdb"
-        # Hidden and in the work folder: the driver can read it there.
-        self._log = f"{box.path('work')}/.statements"
+        self._hooks = Hooks(box, "STATEMENT_LOG", ".statements")
 
     def start(self) -> None:
         self.box.preload(READER, "driver")
@@ -98,25 +96,13 @@ class DuckDB(QueriedEngine, CrashingEngine):
     # -- crash points -------------------------------------------------------------------------------------------
 
     def count(self) -> None:
-        self._begin({})
+        self._hooks.put_on({})
 
     def crash(self, after: int) -> None:
-        self._begin({"STATEMENT_LAST": str(after)})
-
-    def _begin(self, steering: dict[str, str]) -> None:
-        self.box.run(["rm", "-rf", "--", self._log])
-        # Brought only now: while an agent works, nothing of this is there.
-        hooks = from_folder(runtime_folder() / "hooks").files
-        self.box.put("sockets", {f"python/{path}": content for path, content in hooks.items()})
-        self._steering = {"STATEMENT_LOG": self._log, "PYTHONPATH": f"{self.box.path('sockets')}/python", **steering}
-        self.box.variables |= self._steering
+        self._hooks.put_on({"STATEMENT_LAST": str(after)})
 
     def stop_counting(self) -> list[str]:
-        for name in self._steering:
-            self.box.variables.pop(name, None)
-        # The submission's own file: whatever it has made of it, the driver follows no link and waits for no pipe.
-        done = self.box.run(["dd", f"if={self._log}", "iflag=nofollow,nonblock", "status=none"], role="driver")
-        self.box.run(["rm", "-rf", "--", self._log])
+        done = self._hooks.take_off()
         if done.killed or done.truncated or not set(done.stdout) <= {"I", "T"}:
             raise SubmissionFault("it wrote into the count of its statements")
         return list(done.stdout)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from harness.engines import Engine
+from harness.engines._hooks import Hooks
 from harness.errors import InfrastructureError, SubmissionFault
 from harness.sandboxes import Role, runtime_folder
 from harness.sandboxes._box import Box, Completed
-from harness.submission import from_folder
 from harness.tables import Table
 
 READER, WRITER = "lake_reader", "lake_writer"
@@ -127,7 +127,11 @@ class Spark(Engine):
             "\n".join(line for line in text.splitlines() if not FRAME.match(line))
             for text in (done.stderr, done.stdout)
         )
-        return replace(done, stderr=f"{said[-500:]}\n{job[-1000:]}".strip())
+        return replace(done, stderr=self.explained(f"{said[-500:]}\n{job[-1000:]}".strip()))
+
+    def explained(self, error: str) -> str:
+        """What a job that failed said, with what is known of it here."""
+        return error
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -183,29 +187,18 @@ class Spark(Engine):
 
         Returns how ``act`` ended, and how many of the rows were appended.
         """
-        # Brought only now: while an agent works, nothing of this is there.
-        hooks = from_folder(runtime_folder() / "hooks").files
-        files = {f"python/{path}": content for path, content in hooks.items()}
-        files[f"python/{WRITER}.py"] = (runtime_folder() / f"{WRITER}.py").read_bytes()
         given = {"path": f"{self.lake}/{name}", "columns": dict(columns), "rows": [list(row) for row in rows]}
-        self.box.put("sockets", files | {"python/other_writer.json": json.dumps(given).encode()})
-        folder, log = f"{self.box.path('sockets')}/python", f"{self.box.path('work')}/.other_writer"
-        steering = {
-            "PYTHONPATH": folder,
-            "OTHER_WRITER": f"{folder}/other_writer.json",
-            "OTHER_WRITER_LOG": log,
+        files = {
+            f"{WRITER}.py": (runtime_folder() / f"{WRITER}.py").read_bytes(),
+            "other_writer.json": json.dumps(given).encode(),
         }
-        self.box.run(["rm", "-rf", "--", log])
-        self.box.variables |= steering
+        hooks = Hooks(self.box, "OTHER_WRITER_LOG", ".other_writer")
+        hooks.put_on({"OTHER_WRITER": f"{hooks.folder}/other_writer.json"}, files)
         try:
             done = act()
         finally:
-            for variable in steering:
-                self.box.variables.pop(variable)
-        # The submission's own file: whatever it has made of it, the driver follows no link and waits for no pipe.
-        read = self.box.run(["dd", f"if={log}", "iflag=nofollow,nonblock", "status=none"], role="driver")
-        self.box.run(["rm", "-rf", "--", log])
-        return done, len(read.stdout)
+            appended = hooks.take_off()
+        return done, len(appended.stdout)
 
     def _write(self, role: Role, function: str, path: str, columns: Columns, rows: Rows) -> Completed:
         arguments = {"path": path, "columns": dict(columns), "rows": [list(row) for row in rows]}
