@@ -21,8 +21,8 @@ from harness.errors import InfrastructureError, SubmissionFault
 from harness.foreign import changes, harbor_folder
 from harness.foreign.container import Container, read_at_most
 from harness.foreign.images import verifiers_image
-from harness.foreign.manifest import Artifact, HarborTask, Network, filled, read_manifest
-from harness.foreign.workplace import agents_container, runtime_of
+from harness.foreign.manifest import Artifact, HarborTask, filled, read_manifest
+from harness.foreign.workplace import agents_container, is_granted, runtime_of
 from harness.sandboxes import Sandbox
 from harness.submission import Submission
 from harness.task import Task
@@ -58,7 +58,7 @@ def verify(task: Task, submission: Submission, sandbox: Sandbox) -> Verdict:
     """
     manifest = read_manifest(harbor_folder(task))
     separate = manifest.verifier.is_separate
-    shared_network = not separate and _network(
+    shared_network = not separate and is_granted(
         task, manifest.verifier.network_mode or manifest.environment.network_mode
     )
     with agents_container(task, sandbox, manifest, network=shared_network) as container:
@@ -72,7 +72,7 @@ def verify(task: Task, submission: Submission, sandbox: Sandbox) -> Verdict:
     with Container(
         image.tag,
         machine,
-        network=_network(task, manifest.verifier.network_mode or machine.network_mode),
+        network=is_granted(task, manifest.verifier.network_mode or machine.network_mode),
         runtime=runtime_of(sandbox),
         walls=bool(task.manifest.foreign and task.manifest.foreign.walls),
     ) as container:
@@ -83,10 +83,6 @@ def verify(task: Task, submission: Submission, sandbox: Sandbox) -> Verdict:
                 container.must(f"mkdir -p {shlex.quote(target)}", "making a folder for the artifacts", user=0)
                 container.put(content, target)
         return _verdict(task, manifest, container, brings_tests=image.brings_tests)
-
-
-def _network(task: Task, asked: Network) -> bool:
-    return bool(task.manifest.foreign and task.manifest.foreign.network and asked == "public")
 
 
 def _verdict(task: Task, manifest: HarborTask, container: Container, *, brings_tests: bool) -> Verdict:

@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.foreign import changes, harbor_folder
 from harness.foreign.container import Container
 from harness.foreign.images import agents_image
-from harness.foreign.manifest import HarborTask, read_manifest
+from harness.foreign.manifest import HarborTask, Network, read_manifest
 from harness.sandboxes import Sandbox
 from harness.sandboxes._box import Completed
 from harness.sandboxes.docker import Docker
@@ -76,6 +76,10 @@ def workplace(task: Task, sandbox: Sandbox) -> Iterator[ContainerWorkplace]:
 
 
 def has_network(task: Task, manifest: HarborTask) -> bool:
-    """The agent's: asked for by the task, and granted when it was imported."""
-    asked = manifest.agent.network_mode or manifest.environment.network_mode
+    """The agent's."""
+    return is_granted(task, manifest.agent.network_mode or manifest.environment.network_mode)
+
+
+def is_granted(task: Task, asked: Network) -> bool:
+    """Whether a container gets a network: asked for by the task, and granted when it was imported."""
     return bool(task.manifest.foreign and task.manifest.foreign.network and asked == "public")
