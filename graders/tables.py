@@ -10,7 +10,7 @@ import decimal
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.tables import Table
@@ -79,6 +79,13 @@ def canonical_rows(rows: Table | Iterable[Row], types: Types, name: str = "the t
             for row in rows.rows
         ]
     return [tuple(canonical(row[column], kind, column) for column, kind in types.items()) for row in rows]
+
+
+def rows_with(table: Table, column: str, values: Collection[Any], types: Types) -> Table:
+    """Those rows of a table whose column has one of the values; all declared columns have to be there."""
+    canonical_rows(table, types)
+    position = [name.lower() for name in table.columns].index(column.lower())
+    return Table(table.name, table.columns, tuple(row for row in table.rows if row[position] in values))
 
 
 def difference(

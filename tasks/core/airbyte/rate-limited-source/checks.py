@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere
-from graders.tables import assert_same_rows, canonical_rows
+from graders.tables import assert_same_rows, canonical_rows, rows_with
 from harness.engines.airbyte import Airbyte, Connection, Ended, Stream
 from harness.engines.api import Api, Fault, Request
 from harness.errors import SubmissionFault
@@ -212,11 +212,8 @@ def checked(lab: Lab, world: World) -> Checked:
 def assert_shipments(table: Table, world: World, moment: str, groups: Iterable[str], why: str) -> None:
     """The groups' shipments stand in the table as they must, each once."""
     expected = world.shipments(moment, *groups)
-    canonical_rows(table, SHIPMENT)  # the columns are there
     wanted = {row["shipment_id"] for row in expected}
-    place = table.columns.index("shipment_id")
-    chosen = Table(table.name, table.columns, tuple(row for row in table.rows if row[place] in wanted))
-    assert_same_rows(chosen, expected, SHIPMENT, why=why)
+    assert_same_rows(rows_with(table, "shipment_id", wanted, SHIPMENT), expected, SHIPMENT, why=why)
 
 
 @check(

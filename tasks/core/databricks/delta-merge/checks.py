@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import must_end_well
-from graders.tables import assert_same_rows, canonical_rows
+from graders.tables import assert_same_rows, rows_with
 from harness.engines.databricks import Databricks
 from harness.engines.spark import DeltaTable
 from harness.errors import SubmissionFault
@@ -99,11 +99,8 @@ def assert_orders(
     table: DeltaTable, expected: list[dict[str, object]], why: str, types: dict[str, str] | None = None
 ) -> None:
     """These orders stand in the table as they must."""
-    canonical_rows(table.table, ORDER)  # the columns are there
     wanted = {row["order_id"] for row in expected}
-    position = [column.lower() for column in table.table.columns].index("order_id")
-    rows = tuple(row for row in table.table.rows if row[position] in wanted)
-    assert_same_rows(Table("orders", table.table.columns, rows), expected, types or ORDER, why=why)
+    assert_same_rows(rows_with(table.table, "order_id", wanted, ORDER), expected, types or ORDER, why=why)
 
 
 def assert_groups(world: World, table: DeltaTable, why: str, groups: Iterable[str], batches: Iterable[str]) -> None:

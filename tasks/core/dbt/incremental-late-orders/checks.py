@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import must_end_well
-from graders.tables import assert_same_rows, canonical_rows
+from graders.tables import assert_same_rows, canonical_rows, rows_with
 from harness.engines.dbt import Dbt
 from harness.engines.duckdb import DuckDB
 from harness.lab import Lab
@@ -114,10 +114,7 @@ def empty_start(lab: Lab, world: World) -> Build:
 
 def of_groups(world: World, table: Table, *groups: str) -> Table:
     """The rows of some groups' orders."""
-    canonical_rows(table, FACT)  # the columns are there
-    position = [column.lower() for column in table.columns].index("order_id")
-    orders = set().union(*(world.groups[group] for group in groups))
-    return Table(table.name, table.columns, tuple(row for row in table.rows if row[position] in orders))
+    return rows_with(table, "order_id", set().union(*(world.groups[group] for group in groups)), FACT)
 
 
 def up_to(export: int) -> range:

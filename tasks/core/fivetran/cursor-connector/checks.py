@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
-from graders.tables import assert_same_rows, canonical_rows
+from graders.tables import assert_same_rows, canonical_rows, rows_with
 from harness.engines.api import Api, Fault, asked
 from harness.engines.fivetran import Fivetran
 from harness.errors import SubmissionFault
@@ -179,11 +179,7 @@ def assert_live(
     """The groups' orders, and of them only those, stand live in the table as they must."""
     expected = world.live(moment, *groups)
     wanted = frozenset().union(*(world.groups[group] for group in groups))
-    rows = live(table)
-    canonical_rows(rows, types)  # the columns are there
-    place = [column.lower() for column in rows.columns].index("order_id")
-    chosen = Table(rows.name, rows.columns, tuple(row for row in rows.rows if row[place] in wanted))
-    assert_same_rows(chosen, expected, types, why=why)
+    assert_same_rows(rows_with(live(table), "order_id", wanted, types), expected, types, why=why)
 
 
 @check(

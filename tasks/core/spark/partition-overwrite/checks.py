@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import must_end_well
-from graders.tables import assert_same_rows, canonical_rows
+from graders.tables import assert_same_rows, canonical_rows, rows_with
 from harness.engines.spark import Spark
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
@@ -115,12 +115,9 @@ def otherwise(lab: Lab, world: World) -> dict[str, State]:
 
 def assert_orders(world: World, table: Table, why: str, groups: Iterable[str], drops: Iterable[str]) -> None:
     """The groups' orders stand in the table as they must once the drops are in."""
-    canonical_rows(table, ORDER)  # the columns are there
     expected = world.orders(groups, drops)
     wanted = {row["order_id"] for row in expected}
-    position = [column.lower() for column in table.columns].index("order_id")
-    rows = tuple(row for row in table.rows if row[position] in wanted)
-    assert_same_rows(Table(table.name, table.columns, rows), expected, ORDER, why=why)
+    assert_same_rows(rows_with(table, "order_id", wanted, ORDER), expected, ORDER, why=why)
 
 
 @check("correctness", clauses=["expertise-areas/apache-spark", "responsibilities/design-and-build-etl-elt-pipelines"])

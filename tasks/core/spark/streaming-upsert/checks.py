@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import must_end_well, on_another_machine
-from graders.tables import assert_same_rows, canonical_rows
+from graders.tables import assert_same_rows, rows_with
 from harness.engines.spark import Spark
 from harness.lab import Lab
 from harness.tables import Table
@@ -77,11 +77,9 @@ def restarted(runs: Runs) -> Table:
 
 def assert_hours(world: World, table: Table, why: str, groups: Iterable[str], deliveries: Iterable[str]) -> None:
     """The rows of the groups' shops are as they must be after the deliveries."""
-    canonical_rows(table, TYPES)  # the columns are there
-    position = [column.lower() for column in table.columns].index("store_id")
     for group in groups:
-        rows = tuple(row for row in table.rows if row[position] in world.stores[group])
-        assert_same_rows(Table(table.name, table.columns, rows), world.hours(group, deliveries), TYPES, why=why)
+        rows = rows_with(table, "store_id", world.stores[group], TYPES)
+        assert_same_rows(rows, world.hours(group, deliveries), TYPES, why=why)
 
 
 @check("correctness", clauses=["expertise-areas/apache-spark", "responsibilities/batch-and-stream-processing"])
