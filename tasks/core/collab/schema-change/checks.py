@@ -10,6 +10,7 @@ from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows
+from graders.transactions import horizon, largest_transaction
 from harness.engines.postgres import Postgres
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
@@ -81,18 +82,13 @@ def file_of(lab: Lab) -> int:
     return int(lab.use(Postgres).query("SELECT pg_relation_filenode('app.users') AS file").column("file")[0])
 
 
-def largest_transaction(lab: Lab, before: int) -> int:
-    sql = f"SELECT count(*) AS n FROM app.users WHERE xmin::text::bigint >= {before} GROUP BY xmin"
-    return max(lab.use(Postgres).query(sql).column("n"), default=0)
-
-
 def go(lab: Lab, world: World, phase: str, writes: Sequence[Write], step: str | None) -> Phase:
     """Run a step if there is one, then let the apps write, then look."""
     postgres = lab.use(Postgres)
     before = stamps(users(lab)) if step else {}
-    horizon = int(postgres.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS x").column("x")[0])
+    since = horizon(postgres)
     done = postgres.script(f"{step}.sql") if step else None
-    largest, after = largest_transaction(lab, horizon), stamps(users(lab))
+    largest, after = largest_transaction(postgres, "app.users", since), stamps(users(lab))
     moved = frozenset(int(str(user)) for user, stamp in before.items() if after.get(user) != stamp)
     held = next(statement for statement in writes if statement.kind == "move")
     twins = [Write(column, "add", 1 + place, held.value.upper(), "Twin") for place, column in enumerate(WRITERS[phase])]

@@ -11,6 +11,7 @@ from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows
+from graders.transactions import horizon, largest_transaction
 from harness.engines.postgres import Postgres
 from harness.errors import SubmissionFault
 from harness.lab import Lab
@@ -116,12 +117,11 @@ def run(lab: Lab, step: str) -> Completed:
 def go(lab: Lab, writes: Sequence[Write], step: str | None, writers: Sequence[str]) -> Phase:
     """Run a step if there is one, let the apps write, then look."""
     postgres = lab.use(Postgres)
-    horizon = postgres.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS x").column("x")[0]
+    before = horizon(postgres)
     done = run(lab, step) if step else None
     largest = 0
     if done and done.ok and step in STEPS:
-        counts = f"SELECT count(*) AS n FROM {NEW} WHERE xmin::text::bigint >= {horizon} GROUP BY xmin"
-        largest = max(postgres.query(counts, NEW).column("n"), default=0)
+        largest = largest_transaction(postgres, NEW, before)
     held = writes[0].order
     twins = [Write(table, "add", held) for table in writers]
     succeeded, said = written_by_an_app(lab, [write.sql() for write in (*writes, *twins)])

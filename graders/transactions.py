@@ -1,0 +1,16 @@
+"""What a submission's transactions wrote, as PostgreSQL tells it of each row."""
+
+from __future__ import annotations
+
+from harness.engines.postgres import Postgres
+
+
+def horizon(postgres: Postgres) -> int:
+    """The number of the next transaction: what is written from now on has this one or a higher one."""
+    return int(postgres.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS x").column("x")[0])
+
+
+def largest_transaction(postgres: Postgres, table: str, since: int) -> int:
+    """The most rows of a table that one transaction wrote since a ``horizon``, as far as they still stand so."""
+    sql = f"SELECT count(*) AS n FROM {table} WHERE xmin::text::bigint >= {since} GROUP BY xmin"
+    return max(postgres.query(sql, table).column("n"), default=0)
