@@ -25,6 +25,7 @@ from harness.submission import Submission, from_folder
 
 KEPT_UNUSED = 14 * 24 * 3600.0  # seconds
 RECIPES = Path(__file__).parent.parent / "environments"
+DEBIAN_PACKAGES = "debian-packages.txt"
 
 
 def names() -> list[str]:
@@ -42,28 +43,30 @@ def runtime_files() -> dict[str, bytes]:
 
 
 def own_files(name: str) -> dict[str, bytes]:
-    """What an environment brings beside its packages: a Dockerfile or ``prepare.py`` in place of the shared one, and
-    what these need."""
+    """What an environment brings beside its packages: ``debian-packages.txt`` (what an image gets of Debian's), a
+    ``prepare.py`` that is run before the shared one, and what this needs."""
     return dict(from_folder(RECIPES / name).without(["requirements.in", "requirements.lock"]).files)
 
 
 def recipe(name: str) -> Submission:
     """Everything an image or a virtual environment of this name is made of."""
     shared = {file: (RECIPES / file).read_bytes() for file in ("Dockerfile", "requirements.uv")}
-    return Submission({**shared, "requirements.lock": lock_file(name), **runtime_files(), **own_files(name)})
+    own = {f"own/{file}": content for file, content in {DEBIAN_PACKAGES: b"", **own_files(name)}.items()}
+    return Submission({**shared, "requirements.lock": lock_file(name), **runtime_files(), **own})
 
 
-def preparation(name: str) -> Path:
-    """The script that makes what starts warm in the environment."""
+def preparations(name: str) -> list[Path]:
+    """The scripts that make what starts warm in the environment: its own, if it has one, and the shared one."""
     own = RECIPES / name / "prepare.py"
-    return own if own.is_file() else runtime_folder() / "driver" / "prepare.py"
+    return [*([own] if own.is_file() else []), runtime_folder() / "driver" / "prepare.py"]
 
 
 def lacking(name: str) -> str:
     """What this machine lacks for the virtual environment, and how to mend it; empty if nothing is known to."""
-    if preparation(name).parent.name != name:
+    own, *shared = preparations(name)
+    if not shared:
         return ""
-    argv = [base_interpreter(), str(preparation(name)), "--try"]
+    argv = [base_interpreter(), str(own), "--try"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return done.stderr.strip() if done.returncode else ""
 
@@ -71,9 +74,9 @@ def lacking(name: str) -> str:
 def venv_digest(name: str) -> str:
     """What a virtual environment depends on; the runtime's scripts but ``prepare`` may change without a rebuild."""
     python = f"{sys.version_info[:3]} {platform.machine()} {base_interpreter()}".encode()
-    parts = {"lock": lock_file(name), "prepare": preparation(name).read_bytes(), "python": python}
-    own = {file: content for file, content in own_files(name).items() if file not in ("Dockerfile", "prepare.py")}
-    return Submission({**parts, **own}).digest[:12]
+    shared = preparations(name)[-1].read_bytes()
+    own = {file: content for file, content in own_files(name).items() if file != DEBIAN_PACKAGES}
+    return Submission({"lock": lock_file(name), "shared": shared, "python": python, **own}).digest[:12]
 
 
 def cache_folder() -> Path:
@@ -129,7 +132,8 @@ def _install(name: str, folder: Path) -> None:
         name,
         [tool, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", python, str(lock)],
     )
-    _step(name, [python, str(preparation(name)), str(folder / "share" / "warm")])
+    for script in preparations(name):
+        _step(name, [python, str(script), str(folder / "share" / "warm")])
 
 
 def _step(name: str, argv: list[str]) -> None:

