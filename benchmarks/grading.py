@@ -1,15 +1,21 @@
-"""Where the grading of each task's reference spends its processor time, in seconds, of this process and of the box's.
+"""What grading each task's reference takes: the engine's floor, and what we add to it.
 
-    engine commands   what the submission runs: scripts, DAGs, dbt commands, as the ticket starts them
+    floor     the submission's own commands (scripts, DAGs, dbt commands, jobs) as bare processes on warm engines: no
+              sandbox, and what is warmed once a box isn't counted
+    overhead  all the rest of a whole grading in the sandbox: walls, starting and resetting engines, delivering rows,
+              reading tables back, the checks themselves
+
+``--parts`` splits the whole grading instead:
+
+    engine commands   what the submission runs, as the ticket starts it, under the box's supervisor
     engine start      what is imported, warmed and served before that, once a box
     world and tables  delivering rows, resetting databases, reading tables back
     the rest          the sandbox, files, the checks themselves, in this process as well
 
-Processor time, not wall time: it hardly depends on what else the machine does. What the database server does for a
-command is counted with the part that waits for it. The first part runs in the box, under its supervisor: it is not
-the time of a bare script without a sandbox.
+Processor time of this process and the box's, in seconds, not wall time: it hardly depends on what else the machine
+does. What a database server does for a command is counted with the part that waits for it.
 
-python benchmarks/grading.py [--sandbox bubblewrap] [TASK…]
+python benchmarks/grading.py [--sandbox bubblewrap] [--parts] [TASK…]
 """
 
 from __future__ import annotations
@@ -29,7 +35,7 @@ from unittest import mock
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from graders.grade import grade
-from harness.engines.postgres import Postgres
+from harness.engines._server import SteeredServer
 from harness.grading import suite_contract
 from harness.lab import Lab
 from harness.sandboxes import _choice
@@ -97,8 +103,8 @@ def part_of_a_request(box: Box, resident: object, request: dict[str, Any], *_: o
     return START if request["op"] == "preload" else REST
 
 
-def part_of_steering(engine: Postgres, request: dict[str, Any]) -> str:
-    return START if request["op"] == "start" else TABLES
+def part_of_steering(server: SteeredServer, op: str, **_: object) -> str:
+    return START if op == "start" else TABLES
 
 
 @contextlib.contextmanager
@@ -107,7 +113,7 @@ def measuring() -> Iterator[Meter]:
     for owner, name, part in (
         (Box, "_supervised", part_of_a_command),
         (Box, "_exchange", part_of_a_request),
-        (Postgres, "_steer", part_of_steering),
+        (SteeredServer, "ask", part_of_steering),
     ):
         measured.append(mock.patch.object(owner, name, meter.around(getattr(owner, name), part)))
     # When a lab closes, its processes' times go with them: the sum is taken before.
@@ -137,24 +143,35 @@ def split(task: Task, sandbox: str) -> dict[str, float]:
     return {**spent, REST: total - sum(spent[part] for part in PARTS if part != REST)}
 
 
+def parts(task: Task, sandbox: str) -> tuple[list[str], list[str]]:
+    """Titles and cells of a task's row."""
+    spent = split(task, sandbox)
+    return [*PARTS, "all"], [f"{seconds:.1f}" for seconds in (*(spent[part] for part in PARTS), sum(spent.values()))]
+
+
+def floor_and_overhead(task: Task, sandbox: str) -> tuple[list[str], list[str]]:
+    """Titles and cells of a task's row."""
+    floor, whole = split(task, "embedded")[COMMANDS], sum(split(task, sandbox).values())
+    share = f"{(whole - floor) / floor:.0%}" if floor else "–"
+    return ["floor", "overhead", "of the floor"], [f"{floor:.1f}", f"{whole - floor:.1f}", share]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     # In Docker, a box's processes are the engine's children, not ours.
     parser.add_argument("--sandbox", choices=["bubblewrap", "embedded"], default="bubblewrap")
+    parser.add_argument("--parts", action="store_true")
     parser.add_argument("tasks", nargs="*", metavar="TASK")
     options = parser.parse_args()
     tasks = [task for task in load_suite() if not options.tasks or task.id in options.tasks]
     if unknown := set(options.tasks) - {task.id for task in tasks}:
         parser.error(f"no such task: {', '.join(sorted(unknown))}")
-    print(f"| task | {' | '.join(PARTS)} | all |")
-    print(f"|:--|{'--:|' * (len(PARTS) + 1)}")
-    for task in tasks:
+    for place, task in enumerate(tasks):
         _choice.load(options.sandbox).prepare(task.manifest.environment)
-        spent = split(task, options.sandbox)
-        print(
-            f"| {task.id} | {' | '.join(f'{spent[part]:.1f}' for part in PARTS)} | {sum(spent.values()):.1f} |",
-            flush=True,
-        )
+        titles, cells = (parts if options.parts else floor_and_overhead)(task, options.sandbox)
+        if not place:
+            print(f"| task | {' | '.join(titles)} |\n|:--|{'--:|' * len(titles)}")
+        print(f"| {task.id} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
