@@ -286,7 +286,7 @@ def a_sync_that_is_killed_late_is_not_begun_from_scratch(killed: Sequence[AfterC
         )
 
 
-@check("durability", clauses=["constraints/never-lose-data"])
+@check("durability", clauses=["constraints/never-lose-data", "collaboration-protocol/coordinate-api-data-access"])
 def who_is_told_to_wait_waits(limited: Sync, world: World) -> None:
     early = [request for request in limited.requests if request.early]
     assert any(request.status == 429 for request in limited.requests), "it never got as far as to be refused"

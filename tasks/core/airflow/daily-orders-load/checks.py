@@ -246,7 +246,7 @@ def days_may_be_backfilled_in_any_order(
     assert_same_rows(after, rows(world.files, DAYS), TYPES, why="after the three days that were left out")
 
 
-@check("correctness", clauses=["expertise-areas/apache-airflow"])
+@check("correctness", clauses=["expertise-areas/apache-airflow", "etl-pipeline-standards/airflow-dag-structure"])
 def it_runs_every_day_at_four_for_that_day(parsed: tuple[Parsed, list[str]]) -> None:
     dag = parsed[0].dags[DAG]
     assert dag.runs, f"the schedule {dag.schedule!r} starts no runs"

@@ -154,7 +154,14 @@ def an_order_that_changes_long_after_it_was_placed_is_replaced(nights: dict[str,
     assert_orders(world, nights["night"], "reopened", last=NIGHT)
 
 
-@check("late_data", clauses=["constraints/plan-for-late-arriving-data", "constraints/never-lose-data"])
+@check(
+    "late_data",
+    clauses=[
+        "constraints/plan-for-late-arriving-data",
+        "constraints/never-lose-data",
+        "dbt-project-structure/dbt-model-example",
+    ],
+)
 def a_row_that_is_days_late_arrives(nights: dict[str, Build], world: World) -> None:
     assert_orders(world, nights["night"], "late", last=NIGHT)
 
@@ -194,7 +201,14 @@ def orders_arrive_after_an_empty_export(empty_start: Build, world: World) -> Non
     assert_orders(world, empty_start, "plain", last=HISTORY)
 
 
-@check("scale", clauses=["constraints/test-with-production-like-volumes", "responsibilities/performance-optimization"])
+@check(
+    "scale",
+    clauses=[
+        "constraints/test-with-production-like-volumes",
+        "responsibilities/performance-optimization",
+        "dbt-project-structure/dbt-model-example",
+    ],
+)
 def a_nightly_build_leaves_old_rows_alone(nights: dict[str, Build], world: World) -> None:
     before = {row[0]: row for row in canonical_rows(of_groups(world, nights["history"].table, "repaired"), FACT)}
     for row in canonical_rows(of_groups(world, nights["night"].table, "repaired"), FACT):

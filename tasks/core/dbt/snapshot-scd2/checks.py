@@ -344,7 +344,10 @@ def a_user_who_returns_begins_anew(hourly: Hours, world: World) -> None:
         )
 
 
-@check("correctness", clauses=["responsibilities/data-warehouse-design"])
+@check(
+    "correctness",
+    clauses=["responsibilities/data-warehouse-design", "data-warehouse-design/slowly-changing-dimensions"],
+)
 def versions_of_a_user_meet_without_gap_or_overlap(hourly: Hours, world: World) -> None:
     found = hourly.runs["4"].versions
     assert found, "dim_users is empty after four runs"
@@ -381,7 +384,10 @@ def at_any_time_the_versions_say_what_was_known_then(hourly: Hours, world: World
             )
 
 
-@check("correctness", clauses=["responsibilities/data-warehouse-design"])
+@check(
+    "correctness",
+    clauses=["responsibilities/data-warehouse-design", "data-warehouse-design/slowly-changing-dimensions"],
+)
 def a_version_keeps_its_key(hourly: Hours) -> None:
     known: dict[tuple[str, Moment], str] = {}
     for name in ("1", "2", "3", "4", "again", "refresh"):

@@ -240,7 +240,13 @@ def a_sync_that_is_killed_late_is_not_begun_from_scratch(killed: list[AfterCrash
         )
 
 
-@check("scale", clauses=["responsibilities/cost-optimization-for-data-processing"])
+@check(
+    "scale",
+    clauses=[
+        "responsibilities/cost-optimization-for-data-processing",
+        "collaboration-protocol/coordinate-api-data-access",
+    ],
+)
 def a_later_sync_reads_what_is_new(history: History, world: World) -> None:
     everything = world.pages(LATER)
     must_end_well(history.later.done, "the second sync")
@@ -297,7 +303,10 @@ def an_outage_is_no_success_and_loses_nothing(outage: tuple[Sync, Sync], world: 
     assert_live(after.orders, world, LATER, groups, "after an outage and another sync")
 
 
-@check("security", clauses=["responsibilities/data-integration-across-sources"])
+@check(
+    "security",
+    clauses=["responsibilities/data-integration-across-sources", "collaboration-protocol/coordinate-api-data-access"],
+)
 def the_key_is_not_in_the_logs(history: History, outage: tuple[Sync, Sync], world: World) -> None:
     must_end_well(history.first.done, "the first sync")
     for seen in (history.first, history.later, history.drifted, *outage):

@@ -100,13 +100,20 @@ def the_next_run_goes_on_where_the_last_one_ended(runs: Runs, world: World) -> N
     assert_hours(world, runs.second, why, ["continued"], SECOND)
 
 
-@check("late_data", clauses=["constraints/plan-for-late-arriving-data", "constraints/never-lose-data"])
+@check(
+    "late_data",
+    clauses=[
+        "constraints/plan-for-late-arriving-data",
+        "constraints/never-lose-data",
+        "streaming-patterns/stream-processing",
+    ],
+)
 def late_sales_join_their_hour(runs: Runs, world: World) -> None:
     why = "sales less than two hours older than the newest one of the first run came with the second"
     assert_hours(world, runs.second, why, ["late"], SECOND)
 
 
-@check("late_data", clauses=["constraints/plan-for-late-arriving-data"])
+@check("late_data", clauses=["constraints/plan-for-late-arriving-data", "streaming-patterns/stream-processing"])
 def closed_hours_stay_as_they_are(runs: Runs, world: World) -> None:
     why = "sales of hours that were closed by the first run came with the second"
     assert_hours(world, runs.second, why, ["closed"], SECOND)

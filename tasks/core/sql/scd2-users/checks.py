@@ -187,7 +187,10 @@ def every_change_opens_a_version_at_its_time(in_order: Loaded, world: World) -> 
     assert_versions(world, in_order.after[5], "after five batches in order", "plain", "new")
 
 
-@check("correctness", clauses=["responsibilities/data-warehouse-design"])
+@check(
+    "correctness",
+    clauses=["responsibilities/data-warehouse-design", "data-warehouse-design/slowly-changing-dimensions"],
+)
 def versions_of_a_user_meet_without_gap_or_overlap(in_order: Loaded) -> None:
     assert len(in_order.after[5]), "dim_users is empty after five batches"
     for user, versions in histories(in_order.after[5]):
@@ -219,7 +222,10 @@ def of_two_rows_at_one_moment_the_correction_counts(in_order: Loaded, world: Wor
     assert_versions(world, in_order.after[5], "users with two rows of one changed_at", "corrected")
 
 
-@check("correctness", clauses=["responsibilities/data-warehouse-design"])
+@check(
+    "correctness",
+    clauses=["responsibilities/data-warehouse-design", "data-warehouse-design/slowly-changing-dimensions"],
+)
 def a_version_keeps_its_key(
     in_order: Loaded, repeated: list[tuple[int, Table, Table | None]], late_batch: Late
 ) -> None:
