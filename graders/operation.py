@@ -20,6 +20,7 @@ class Operation:
     parameters: the command's parameters, each with a value that the agent's world has (``batch_id`` of
                 ``-v batch_id=17`` or of ``--batch_id 17``)
     reasons:    the column that says why a row was rejected (``quarantine.reason``), if the ticket asks for one
+    stopped_after: of a command that by the ticket runs until it is stopped: seconds within which it fills something
     topics:     what the ticket leaves to be assumed of the source: topic -> beginnings of words that speak of it
     """
 
@@ -29,6 +30,7 @@ class Operation:
     topics: Mapping[str, str]
     parameters: Mapping[str, str] = field(default_factory=dict)
     reasons: str = ""
+    stopped_after: float | None = None
 
 
 def operation_of(task: Task) -> Operation | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 import shlex
@@ -14,8 +15,10 @@ from graders.contract import Contract
 from graders.operation import Operation
 from harness.engines.airflow import Airflow, Parsed
 from harness.engines.dbt import Dbt
+from harness.errors import SubmissionFault
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
+from harness.service import service
 from harness.task import VISIBLE_SEED
 
 # Seconds: for one command, and for all of a runbook.
@@ -63,7 +66,7 @@ def operate(lab: Lab, contract: Contract, operation: Operation) -> Operated:
         if by_hand and any(runs_something(command) for command in given if command.by_hand):
             filled = has_rows(lab, operation.fills) if operation.fills else None
     if not filled:
-        execute(lab, shlex.split(operation.command), operation.command)
+        execute(lab, shlex.split(operation.command), operation.command, operation)
     lab.note("its runbook's commands were run on the data that the agent saw")
     starts = None if parsed is None else {name: [run.starts for run in dag.runs] for name, dag in parsed.dags.items()}
     return Operated(tables_in(lab, operation), starts, reasons_in(lab, operation), tuple(tried), filled)
@@ -79,8 +82,9 @@ def runs_something(command: Command) -> bool:
 def problem_of(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation) -> str:
     if command.program == "airflow":
         return airflow_problem(lab, command, parsed, operation)
-    done = execute(lab, command.words, command.script)
-    return "" if done.ok else done.explain()[:600]
+    done = execute(lab, command.words, command.script, operation)
+    stopped = operation.stopped_after is not None and command.by_hand and done.killed in ("killed", "timeout")
+    return "" if done.ok or stopped else done.explain()[:600]
 
 
 def airflow_problem(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation) -> str:
@@ -96,19 +100,28 @@ def airflow_problem(lab: Lab, command: Command, parsed: Parsed | None, operation
         return f"there is no DAG {understood.dag_id!r}; there are {', '.join(sorted(parsed.dags)) or 'none'}"
     own = shlex.split(operation.command)
     if command.by_hand and runs_something(command) and understood.dag_id in own:
-        done = execute(lab, own, operation.command)
+        done = execute(lab, own, operation.command, operation)
         return "" if done.ok else done.explain()[:600]
     return ""
 
 
-def execute(lab: Lab, words: Sequence[str], script: str) -> Completed:
+def execute(lab: Lab, words: Sequence[str], script: str, operation: Operation) -> Completed:
     """As a shell would; what Airflow and dbt do, their warm processes do."""
     if list(words[:3]) == ["airflow", "dags", "test"] and len(words) == 5:
         return lab.use(Airflow).run(words[3], datetime.datetime.fromisoformat(words[4]))
     if words and words[0] == "dbt" and Dbt.name in lab.task.manifest.engines:
         return lab.use(Dbt).command(words[1:])
+    if operation.stopped_after is not None:
+        return watched(lab, ["bash", "-c", script], operation.fills, operation.stopped_after)
     timeout = min(COMMAND_TIME, lab.task.manifest.limits.run_time)
     return lab.run("bash", "-c", script, timeout=timeout)
+
+
+def watched(lab: Lab, argv: Sequence[str], fills: Sequence[str], seconds: float) -> Completed:
+    """What may run until it is stopped is stopped when the destination has rows, or after so many seconds."""
+    with service(lab.box, *argv, most=seconds) as running, contextlib.suppress(SubmissionFault):
+        running.until(lambda: has_rows(lab, fills), seconds)
+    return running.ending.result()
 
 
 def has_rows(lab: Lab, tables: Sequence[str]) -> bool:

@@ -47,7 +47,7 @@ ALLOWED = (
     "/opt/runtime/connector_calls.py", "/opt/runtime/door.py", "/sockets/api", "/sockets/fivetran/.fivetran/*",
     "/opt/runtime/gx_calls.py", "/opt/runtime/airflow_waits.py", "/opt/runtime/lake_writer.py", "/work/lake/*", "/work/landing/*",
     "/sockets/.s.PGSQL.5432", "/sockets/dbt/profiles.yml",
-    "/sockets/spark/spark-defaults.conf", "/sockets/spark/log4j2.properties",
+    "/sockets/flink/config.yaml", "/sockets/spark/spark-defaults.conf", "/sockets/spark/log4j2.properties",
     "/tmp/airflow/airflow.db",
 )  # fmt: skip
 VARIABLES = {
@@ -57,6 +57,7 @@ VARIABLES = {
     "AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER", "AIRFLOW__CORE__LOAD_EXAMPLES",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_CONN_FS_DEFAULT",
     "AIRFLOW_CONN_WAREHOUSE",
+    "CHECKPOINTS", "FLINK_CONF_DIR", "JVM_ARGS",
     "LAKE", "JAVA_HOME", "PYSPARK_PYTHON", "SPARK_CONF_DIR", "SPARK_HOME", "SPARK_LAUNCHER_OPTS", "SPARK_LOCAL_IP",
     "API_URL", "DO_NOT_TRACK", "AIRBYTE_ENABLE_UNSAFE_CODE",
 }  # fmt: skip

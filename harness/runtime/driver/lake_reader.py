@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import json
 import os
 import stat
 import tempfile
@@ -36,7 +37,11 @@ def regular_files(folder: str) -> list[str]:
     for parent, _, names in walk(folder):
         for name in names:
             path = os.path.join(parent, name)
-            if not stat.S_ISREG(os.lstat(path).st_mode):
+            try:
+                regular = stat.S_ISREG(os.lstat(path).st_mode)
+            except FileNotFoundError:  # a writer that still runs has renamed it
+                continue
+            if not regular:
                 raise ValueError(f"{os.path.relpath(path, folder)} is not a regular file")
             found.append(os.path.relpath(path, folder))
         if len(found) > MOST_FILES:
@@ -132,5 +137,29 @@ def delta(path: str, version: int | None) -> dict:
                     for entry in table.history()
                 ],
             }
+    except Exception as error:
+        return failure(error)
+
+
+def json_lines(path: str) -> dict:
+    """All rows of the files of a folder that hold an object a line; none if there is no folder.
+
+    Files that a writer still has open are no data: others may be finished, or begun, while these are read.
+    """
+    try:
+        rows, size = [], 0
+        for name in filter(is_data, regular_files(path) if os.path.lexists(path) else []):
+            with tempfile.TemporaryDirectory(dir=os.environ.get("HOME")) as folder:
+                copy = os.path.join(folder, "copy")
+                copy_regular(os.path.join(path, name), copy)
+                size += os.path.getsize(copy)
+                if size > MOST_BYTES:
+                    raise ValueError(f"more than {MOST_BYTES} bytes")
+                with open(copy, encoding="utf-8") as file:
+                    rows += [json.loads(line) for line in file if line.strip()]
+            if len(rows) > MOST_ROWS or not all(isinstance(row, dict) for row in rows):
+                raise ValueError(f"more than {MOST_ROWS} rows, or a line that is no object")
+        columns = dict.fromkeys(column for row in rows for column in row)
+        return {"columns": list(columns), "rows": [[encode(row.get(column)) for column in columns] for row in rows]}
     except Exception as error:
         return failure(error)

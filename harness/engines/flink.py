@@ -1,0 +1,90 @@
+"""Apache Flink: a submission's job runs in a mini-cluster of its own, in one Java."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import ClassVar
+
+from harness.engines import Engine
+from harness.errors import SubmissionFault
+from harness.sandboxes._box import Box
+from harness.service import Service, service
+from harness.tables import Table
+
+READER = "lake_reader"
+READING_TIME = 60.0  # seconds
+
+# A short-lived job gains nothing from the optimising compiler or a parallel garbage collector.
+JAVA_ARGUMENTS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx640m"
+# What Flink's own configuration, in whose place ours stands, opens of Java's modules.
+OPENED = (
+    "java.lang java.lang.reflect java.io java.net java.nio java.text java.time java.util java.util.concurrent "
+    "java.util.concurrent.atomic java.util.concurrent.locks sun.nio.ch"
+)
+CONFIGURATION = """\
+env:
+  log:
+    dir: {logs}
+  java:
+    opts:
+      all: {opened}
+"""
+
+
+class Flink(Engine):
+    """The submission's tables are folders of files below ``$LAKE``; ``$CHECKPOINTS`` outlives a job."""
+
+    name: ClassVar[str] = "flink"
+    fidelity: ClassVar[str] = (
+        "Flink 2.3 (PyFlink and SQL), the real thing, as a mini-cluster in one Java: job manager and task manager are "
+        "one process, state and files lie on a disk; no cluster, no object store; its Kafka connector, but no broker."
+    )
+    starts_slowly: ClassVar[bool] = True
+
+    def __init__(self, box: Box) -> None:
+        super().__init__(box)
+        self.lake = f"{box.path('work')}/lake"
+        self._settings = f"{box.path('sockets')}/flink"
+
+    def start(self) -> None:
+        # Beside the sockets: the driver writes there, the submission only reads.
+        opened = " ".join(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED.split())
+        text = CONFIGURATION.format(logs=self.box.path("tmp"), opened=opened)
+        self.box.put("sockets", {"flink/config.yaml": text.encode()})
+        self.box.preload(READER, "driver")
+
+    def variables(self) -> dict[str, str]:
+        environment = self.box.space.interpreter.removesuffix("/bin/python")
+        return {
+            "LAKE": self.lake,
+            "CHECKPOINTS": f"{self.box.path('work')}/checkpoints",
+            "JAVA_HOME": f"{environment}/share/warm/java",
+            "FLINK_CONF_DIR": self._settings,
+            "JVM_ARGS": JAVA_ARGUMENTS,
+        }
+
+    @contextlib.contextmanager
+    def job(self, *argv: str) -> Iterator[Service]:
+        """Start a job that stays, as ``service`` does."""
+        with service(self.box, *argv) as running:
+            yield running
+
+    def rows(self, name: str) -> Table:
+        """All rows of the finished files (JSON lines) of a folder below ``$LAKE``; none if there is no such folder."""
+        arguments = {"path": f"{self.lake}/{name}"}
+        done = self.box.call(READER, "json_lines", arguments, role="driver", timeout=READING_TIME)
+        if not isinstance(done.result, dict):
+            raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
+        if "error" in done.result:
+            raise SubmissionFault(f"{name} can't be read: {done.result['error']}")
+        return Table.decoded(name, done.result)
+
+    def holds(self, table: str) -> bool:
+        try:
+            return len(self.rows(table)) > 0
+        except SubmissionFault:
+            return False
+
+
+ENGINE = Flink
