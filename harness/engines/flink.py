@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from harness.engines import Engine
@@ -64,11 +63,9 @@ class Flink(Engine):
             "JVM_ARGS": JAVA_ARGUMENTS,
         }
 
-    @contextlib.contextmanager
-    def job(self, *argv: str) -> Iterator[Service]:
+    def job(self, *argv: str) -> AbstractContextManager[Service]:
         """Start a job that stays, as ``service`` does."""
-        with service(self.box, *argv) as running:
-            yield running
+        return service(self.box, *argv)
 
     def rows(self, name: str) -> Table:
         """All rows of the finished files (JSON lines) of a folder below ``$LAKE``; none if there is no such folder."""

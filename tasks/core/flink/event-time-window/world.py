@@ -1,4 +1,4 @@
-"""Four deliveries of scans, nearly all from north. Each lane shows one thing that the job has to get right."""
+"""Five deliveries of scans, one of them from south. Each lane shows one thing that the job has to get right."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Scan = dict[str, str]
 
 @dataclass(frozen=True)
 class World:
-    """Lines of each delivery by its path below ``$DATA/scans``; and the scans by lane.
+    """Each delivery, a file: its path below ``$DATA/scans`` and its lines; and the scans by lane.
 
     ``published``: of each delivery, the start of the newest window that is over once it was read.
     """
 
-    deliveries: tuple[dict[str, tuple[str, ...]], ...]
+    deliveries: tuple[tuple[str, tuple[str, ...]], ...]
     published: tuple[datetime.datetime, ...]
     scans: dict[str, tuple[Scan, ...]]
     late: tuple[Scan, ...]
@@ -87,7 +87,8 @@ def build(seed: int, scale: float = 1.0) -> World:
     for group, number in {"plain": 3, "disordered": 1, "late": 1, "open": 1, "interrupted": 2, "south": 2}.items():
         at.open(group, number)
 
-    # The clock is told by the last scan: 15:30 after the beginning, then 30:30, 40:30, 50:30.
+    # The clock is told by the last scan: 15:30 after the beginning, then 30:30, 40:30, 42:30, 50:30. Each delivery
+    # ends a window, so that it is seen when it was read: in which order files are read that lie there together is open.
     first = [*at.nearly_in_order(at.many("plain", 3 * some, 0, 15)), at.scan("plain", 15.5)]
     behind = at.many("disordered", some // 2, 14 + 1 / 60, 14.9)
     second = [
@@ -98,10 +99,10 @@ def build(seed: int, scale: float = 1.0) -> World:
     # Behind the watermark, which stands at 28:30, but in a window that is open.
     third = [*at.many("open", some // 2, 25.1, 28.2), *at.many("interrupted", some, 28.6, 29.9)]
     third += [*at.nearly_in_order(at.many("plain", 2 * some, 30.5, 40)), at.scan("plain", 40.5)]
-    south = [*at.nearly_in_order(at.many("south", some, 36, 40)), at.scan("south", 40.5)]
+    south = [*at.nearly_in_order(at.many("south", some, 36, 40)), at.scan("south", 42.5)]
     # Not the first after the kill: Flink doesn't keep where its watermark stood.
     late = [at.scan("late", draw.uniform(1, 14), kept=False) for _ in range(some // 2)]
-    fourth = [*late, *at.nearly_in_order(at.many("plain", 2 * some, 40.5, 50)), at.scan("plain", 50.5)]
+    last = [*late, *at.nearly_in_order(at.many("plain", 2 * some, 40.5, 50)), at.scan("plain", 50.5)]
 
     broken = [
         "",
@@ -117,17 +118,11 @@ def build(seed: int, scale: float = 1.0) -> World:
         "north/0002.jsonl": with_broken(second, [], draw),
         "north/0003.jsonl": with_broken(third, broken[3:], draw),
         "south/0001.jsonl": with_broken(south, [], draw),
-        "north/0004.jsonl": with_broken(fourth, [], draw),
+        "north/0004.jsonl": with_broken(last, [], draw),
     }
-    names = (
-        ("north/0001.jsonl",),
-        ("north/0002.jsonl",),
-        ("north/0003.jsonl", "south/0001.jsonl"),
-        ("north/0004.jsonl",),
-    )
     world = World(
-        tuple({name: lines[name] for name in delivery} for delivery in names),
-        tuple(at.start + datetime.timedelta(minutes=minutes) for minutes in (5, 20, 30, 40)),
+        tuple(lines.items()),
+        tuple(at.start + datetime.timedelta(minutes=minutes) for minutes in (5, 20, 30, 35, 40)),
         {lane: tuple(scans) for lane, scans in at.scans.items()},
         tuple(late),
         tuple(broken),
@@ -154,17 +149,13 @@ def furnish(world: World, lab: Lab) -> None:
 
 
 def deliver(world: World, lab: Lab, number: int) -> None:
-    """Files are complete when they become visible."""
-    files = {f"scans/{name}": "\n".join(lines) + "\n" for name, lines in world.deliveries[number].items()}
-    lab.deliver({hidden(path): text for path, text in files.items()})
-    data = lab.box.path("data")
-    for path in files:
-        lab.box.run(["mv", f"{data}/{hidden(path)}", f"{data}/{path}"], role="driver")
-
-
-def hidden(path: str) -> str:
+    """The file is complete when it becomes visible."""
+    path, lines = world.deliveries[number]
     folder, _, name = path.rpartition("/")
-    return f"{folder}/.{name}"
+    hidden = f"scans/{folder}/.{name}"
+    lab.deliver({hidden: "\n".join(lines) + "\n"})
+    data = lab.box.path("data")
+    lab.box.run(["mv", f"{data}/{hidden}", f"{data}/scans/{path}"], role="driver")
 
 
 def open_depots(lab: Lab) -> None:
@@ -175,8 +166,8 @@ def open_depots(lab: Lab) -> None:
 
 def remove(world: World, lab: Lab, number: int) -> None:
     """As happens an hour after a file came."""
-    data = lab.box.path("data")
-    lab.box.run(["rm", *(f"{data}/scans/{name}" for name in world.deliveries[number])], role="driver")
+    path, _ = world.deliveries[number]
+    lab.box.run(["rm", f"{lab.box.path('data')}/scans/{path}"], role="driver")
 
 
 # canary: 5f1c5a7e-2d0b-4b6b-9a43-9a4dca1e7d60
