@@ -85,3 +85,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+# canary: 5f1c5a7e-2d0b-4b6b-9a43-9a4dca1e7d60
