@@ -31,6 +31,9 @@ class Postgres(QueriedEngine, CrashingEngine):
     name: ClassVar[str] = "postgres"
     programs: ClassVar[tuple[str, ...]] = ("psql",)
     fidelity: ClassVar[str] = "PostgreSQL 16, the real server; durability to disk is off, as no machine loses power."
+    # The script behind the door, and folders that it is told of besides its own.
+    SERVER: ClassVar[str] = "driver/postgres_server.py"
+    PLACES: tuple[str, ...] = ()
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
@@ -41,10 +44,8 @@ class Postgres(QueriedEngine, CrashingEngine):
 
     def start(self) -> None:
         warm = f"{self.box.space.interpreter.removesuffix('/bin/python')}/share/warm/postgres"
-        folders = f"{self.box.path('driver')}/postgres", self.box.path("sockets")
-        self._server = SteeredServer(
-            self.box, "PostgreSQL's server", "driver/postgres_server.py", warm, *folders, timeout=120
-        )
+        folders = f"{self.box.path('driver')}/postgres", self.box.path("sockets"), *self.PLACES
+        self._server = SteeredServer(self.box, f"the server of {self.name}", self.SERVER, warm, *folders, timeout=120)
         self._steer("start", password=self._password, **self._limits)
         self.box.preload(READER, "driver")
 

@@ -27,6 +27,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # isolated mode leaves it out
 
@@ -80,15 +81,28 @@ class Door:
             startup = await self.startup(client, answer)
             server, query = await asyncio.open_unix_connection(self.inner)
             query.write(startup)
-            up = asyncio.create_task(pump(client, query))
+            session = self.session()
+            up = asyncio.create_task(self.up(client, query, session))
             self.connected += 1
             try:
-                await self.down(server, answer)
+                await self.down(server, answer, query, session)
             finally:
                 self.connected -= 1
                 up.cancel()
                 query.close()
         answer.close()
+
+    def session(self) -> Any:
+        """What is remembered of a client's connection, for ``up`` and ``heard``."""
+        return None
+
+    async def up(self, client: asyncio.StreamReader, query: asyncio.StreamWriter, session: Any) -> None:
+        """What the client says to the server."""
+        await pump(client, query)
+
+    def heard(self, session: Any, kind: bytes, body: bytes, query: asyncio.StreamWriter) -> bytes | None:
+        """What the client is told of a message of the server's; None: nothing."""
+        return body
 
     async def startup(self, client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> bytes:
         while True:
@@ -98,7 +112,9 @@ class Door:
             answer.write(b"N")
             await answer.drain()
 
-    async def down(self, server: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+    async def down(
+        self, server: asyncio.StreamReader, answer: asyncio.StreamWriter, query: asyncio.StreamWriter, session: Any
+    ) -> None:
         greeted, crashed = False, self.crashed
         reopened = self.reopened
         while True:
@@ -117,8 +133,10 @@ class Door:
                 crashed, reopened = self.crashed, self.reopened
             if head[:1] == b"Z":
                 greeted = True
-            answer.write(head + body)
-            await answer.drain()
+            told = self.heard(session, head[:1], body, query)
+            if told is not None:
+                answer.write(head[:1] + (len(told) + 4).to_bytes(4, "big") + told)
+                await answer.drain()
         # The client is about to be killed: it hears nothing more, not even that we are gone. The server does.
         self.abandon(server)
         await reopened.wait()
@@ -260,7 +278,7 @@ async def keep_within_limits(server: Server, door: Door) -> None:
 
 
 async def main() -> None:
-    template, data, door_folder = sys.argv[1:4]
+    template, data, door_folder = sys.argv[1:4]  # what follows is a derived door's
     server, door = Server(template, data), Door(f"{data}/.s.PGSQL.{PORT}")
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

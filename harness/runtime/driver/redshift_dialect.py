@@ -1,0 +1,397 @@
+"""Redshift's SQL in PostgreSQL's: what each statement is sent to the server as, or why it isn't.
+
+A statement becomes a few steps. What PostgreSQL would accept and take for something else is rewritten (``AVG`` of
+integers, lengths in bytes, ``DECIMAL`` without digits, keys that nobody enforces, ``TRUNCATE``'s commit) or refused.
+Functions and types are on lists of what is known to mean the same: another one is refused, whatever PostgreSQL thinks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import redshift_tables
+import sqlglot
+from redshift_files import Unload, copy_steps, unload_step
+from redshift_steps import LONGEST, Refused, Step, literal, refuse
+from sqlglot import exp
+from sqlglot.dialects.redshift import Redshift
+from sqlglot.tokens import Token, TokenType
+
+# The same name means the same in both.
+SAME = (
+    "COUNT SUM MIN MAX COALESCE NULLIF CASE IF CAST UPPER LOWER TRIM LENGTH SUBSTRING ROUND ABS CEIL FLOOR GREATEST LEAST"
+    " ROW_NUMBER RANK DENSE_RANK PERCENT_RANK CUME_DIST LAG LEAD FIRST_VALUE LAST_VALUE NTH_VALUE NTILE EXTRACT"
+    " DATE_TRUNC TIMESTAMP_TRUNC MD5 REPLACE LPAD RPAD PAD LEFT RIGHT REVERSE SPLIT_PART STR_POSITION INITCAP MOD POWER SQRT"
+    " SIGN LN EXP AND OR NOT XOR EXISTS TO_CHAR STR_TO_DATE STR_TO_TIME TS_OR_DS_TO_DATE CURRENT_DATE CURRENT_USER"
+    " STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP ASCII CHR REPEAT PERCENTILE_CONT BTRIM"
+).split()
+# Rewritten below to functions of ``redshift_helpers``.
+OWN = {"AVG": "avg", "GETDATE": "getdate", "SYSDATE": "sysdate", "DATEDIFF": "datediff", "DATEADD": "dateadd"}
+PARTS = {"year", "quarter", "month", "day", "hour", "minute", "second", "millisecond", "microsecond"}
+PART_NAMES = {"years": "year", "yr": "year", "y": "year", "months": "month", "mon": "month"}
+PART_NAMES |= {"days": "day", "d": "day", "hours": "hour", "hr": "hour", "h": "hour", "minutes": "minute"}
+PART_NAMES |= {"min": "minute", "mi": "minute", "m": "minute", "seconds": "second", "sec": "second", "s": "second"}
+TYPES = "SMALLINT INT BIGINT DECIMAL FLOAT DOUBLE BOOLEAN CHAR NCHAR VARCHAR NVARCHAR TEXT BPCHAR DATE"
+TYPES = {*TYPES.split(), "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMPNTZ", "TIME", "TIMETZ", "INTERVAL", "UNKNOWN"}
+TEXTS = {"VARCHAR", "NVARCHAR", "TEXT"}
+REFUSED = {
+    exp.OnConflict: "ON CONFLICT doesn't exist in Redshift: MERGE, or DELETE and INSERT in one transaction",
+    exp.Returning: "RETURNING doesn't exist in Redshift",
+    exp.Lock: "FOR UPDATE doesn't exist in Redshift: LOCK the table",
+    exp.Filter: "FILTER (WHERE …) doesn't exist in Redshift: CASE inside of the aggregate",
+    exp.Lateral: "LATERAL doesn't exist in Redshift",
+    exp.Array: "arrays don't exist in Redshift, and SUPER isn't emulated",
+    exp.Bracket: "SUPER isn't emulated",
+    exp.JSONExtract: "SUPER and JSON functions aren't emulated",
+    exp.TableSample: "TABLESAMPLE doesn't exist in Redshift",
+    exp.Unpivot if hasattr(exp, "Unpivot") else exp.Pivot: "PIVOT and UNPIVOT aren't emulated",
+    exp.Placeholder: "parameters aren't emulated",
+}
+# What may be asked of the catalog, and where it is.
+VIEWS = {"pg_table_def": "redshift", "svv_table_info": "redshift", "stl_load_errors": "redshift"}
+CATALOG = re.compile(r"\s*SELECT\b.*\bFROM\s+pg_catalog\.pg_", re.IGNORECASE | re.DOTALL)
+SETTINGS = {"search_path", "timezone", "statement_timeout", "datestyle", "client_encoding", "query_group"}
+TRANSACTIONS = {"BEGIN": "BEGIN", "START": "BEGIN", "COMMIT": "COMMIT", "END": "COMMIT"}
+TRANSACTIONS |= {"ROLLBACK": "ROLLBACK", "ABORT": "ROLLBACK"}
+
+
+class Dialect(Redshift):
+    """Keeps the functions apart that sqlglot takes for one another."""
+
+    class Parser(Redshift.Parser):
+        FUNCTIONS = {  # noqa: RUF012
+            **Redshift.Parser.FUNCTIONS,
+            **{name: lambda args, name=name: exp.Anonymous(this=name, expressions=args) for name in OWN},
+            "DATE_DIFF": lambda args: exp.Anonymous(this="DATEDIFF", expressions=args),
+            "DATE_ADD": lambda args: exp.Anonymous(this="DATEADD", expressions=args),
+            "STRING_AGG": lambda args: exp.Anonymous(this="STRING_AGG", expressions=args),
+            "NOW": lambda args: exp.Anonymous(this="NOW", expressions=args),
+            "APPROXIMATE": lambda args: exp.Anonymous(this="APPROXIMATE", expressions=args),
+        }
+        NO_PAREN_FUNCTIONS = {  # noqa: RUF012
+            kind: made
+            for kind, made in Redshift.Parser.NO_PAREN_FUNCTIONS.items()
+            if kind != getattr(TokenType, "SYSDATE", None)
+        }
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: its text, and its tokens with the places where they stand in the text."""
+
+    text: str
+    tokens: list[Token]
+
+    @property
+    def words(self) -> list[str]:
+        return [token.text.upper() for token in self.tokens]
+
+
+def statements(sql: str) -> list[Statement]:
+    found, current = [], []
+    tokens = Dialect().tokenize(sql)
+    for token in tokens:
+        if token.token_type == TokenType.SEMICOLON:
+            found, current = [*found, current], []
+        else:
+            current.append(token)
+    made = []
+    for part in filter(None, [*found, current]):
+        text = sql[part[0].start : part[-1].end + 1]
+        made.append(Statement(text, Dialect().tokenize(text)))
+    return made
+
+
+def translate(sql: str, buckets: str) -> list[Step]:
+    """``buckets``: the folder with S3's buckets. Raises ``Refused``."""
+    if len(sql) > LONGEST:
+        refuse(f"a query of more than {LONGEST} characters isn't emulated")
+    if CATALOG.match(sql):
+        return [Step(sql)]  # what psql asks for \d
+    try:
+        return [step for statement in statements(sql) for step in steps_of(statement, buckets)]
+    except Refused:
+        raise
+    except RecursionError:
+        refuse("it is nested too deeply")
+    except sqlglot.errors.SqlglotError as error:
+        refuse(f"syntax error: {re.sub(chr(27) + r'.[0-9;]*m', '', str(error)).strip()[:300]}")
+    except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
+        refuse(f"it can't be read: {type(error).__name__}: {error}"[:300])
+
+
+def steps_of(statement: Statement, buckets: str) -> list[Step]:
+    words = statement.words
+    match words[0]:
+        case "COPY":
+            return copy_steps(statement.tokens, buckets)
+        case "UNLOAD":
+            # To sqlglot all behind the word is one text.
+            return [unload_step(Dialect().tokenize(statement.text[len("UNLOAD") :]), buckets, query_of)]
+        case "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT":
+            # Isolation levels are accepted and mean nothing: a cluster has one.
+            if "TO" in words or "SAVEPOINT" in words:
+                refuse("savepoints don't exist in Redshift")
+            return [Step(TRANSACTIONS[words[0]])]
+        case "LOCK":
+            named = re.fullmatch(r"LOCK\s+(?:TABLE\s+)?([\w.]+(?:\s*,\s*[\w.]+)*)\s*", statement.text, re.IGNORECASE)
+            if not named:
+                refuse("LOCK takes names of tables alone")
+            return [Step(f"LOCK TABLE {named[1]}")]
+        case "ANALYZE" if len(words) <= 2:
+            return [Step(statement.text)]
+        case "VACUUM" if len(words) <= 3:
+            return [Step("SELECT 1", hides_rows=True, tag="VACUUM")]
+        case "EXPLAIN":
+            return [Step(f"EXPLAIN {query_of(statement.text[len('EXPLAIN') :])}")]
+        case "SHOW" if len(words) == 2:
+            return [Step(statement.text)]
+        case "SET" | "RESET":
+            if len(words) < 2 or words[1].lower() not in SETTINGS:
+                refuse(f"the setting {words[1].lower() if len(words) > 1 else ''} isn't emulated")
+            return [Step(statement.text)] if words[1] != "QUERY_GROUP" else [Step("SELECT 1", True, tag="SET")]
+        case "TRUNCATE":
+            # It commits what it stands in, and can't be rolled back.
+            tree = parsed(statement.text, exp.TruncateTable)
+            if len(tree.expressions) != 1:
+                refuse("TRUNCATE takes one table")
+            return [Step(written(tree)), Step("COMMIT", hidden=True)]
+        case "CREATE" if "TABLE" in words[:4]:
+            return create_table(statement)
+        case "ALTER":
+            return alter_table(statement)
+        case "MERGE":
+            return merge(statement)
+        case "SELECT" | "WITH" | "INSERT" | "UPDATE" | "DELETE" | "(" | "DROP" | "GRANT" | "REVOKE" | "COMMENT" | "CREATE":
+            return [Step(plain(statement.text))]
+    refuse(f"{words[0]} isn't emulated")
+
+
+def parsed(sql: str, *kinds: type[exp.Expression]) -> exp.Expression:
+    found = sqlglot.parse(sql, read=Dialect)
+    if len(found) != 1 or found[0] is None or (kinds and not isinstance(found[0], kinds)):
+        refuse(f"it can't be read: {sql[:80]}")
+    return found[0]
+
+
+def query_of(sql: str) -> str:
+    return written(parsed(sql, exp.Query))
+
+
+def plain(sql: str) -> str:
+    kinds = (exp.Query, exp.DML, exp.Drop, exp.Grant, exp.Revoke, exp.Comment, exp.Create)
+    tree = parsed(sql, *kinds)
+    if isinstance(tree, exp.Create):
+        if tree.kind not in ("SCHEMA", "VIEW"):
+            refuse(f"CREATE {tree.kind} doesn't exist in Redshift, or isn't emulated")
+        if properties := tree.args.get("properties"):
+            refuse(f"CREATE {tree.kind} with {properties.sql(dialect=Dialect)} isn't emulated")
+    if isinstance(tree, exp.Drop) and tree.args.get("kind") not in ("TABLE", "VIEW", "SCHEMA"):
+        refuse(f"DROP {tree.args.get('kind')} isn't emulated")
+    return written(tree)
+
+
+def written(tree: exp.Expression) -> str:
+    return adapted(tree).sql(dialect="postgres")
+
+
+def adapted(tree: exp.Expression) -> exp.Expression:
+    """The tree as PostgreSQL has to be given it. Raises ``Refused``."""
+    # Inner ones first: what is put in isn't looked at again.
+    for node in reversed(list(tree.walk())):
+        for kind, why in REFUSED.items():
+            if isinstance(node, kind):
+                refuse(why)
+        made = changed(node)
+        if made is not node:
+            if node is tree:
+                tree = made
+            node.replace(made)
+    return tree
+
+
+def changed(node: exp.Expression) -> exp.Expression:
+    match node:
+        case exp.Identifier():
+            # Names are folded, quoted or not.
+            node.set("this", node.name.lower())
+        case exp.Distinct() if node.args.get("on"):
+            refuse("DISTINCT ON doesn't exist in Redshift: ROW_NUMBER() in a subquery, or QUALIFY")
+        case exp.Table():
+            schema = node.db.lower()
+            if schema in ("redshift", "pg_temp") or (schema == "pg_catalog" and node.name.lower() not in VIEWS):
+                refuse(f"{schema}.{node.name} doesn't exist in Redshift")
+            if node.name.lower() in VIEWS:
+                node.set("db", exp.to_identifier(VIEWS[node.name.lower()]))
+            elif re.match(r"(stl|stv|svl|svv|sys|svcs)_", node.name.lower()):
+                refuse(f"the system view {node.name} isn't emulated")
+        case exp.DataType():
+            return type_of(node)
+        case exp.GroupConcat():
+            return listagg(node)
+        case exp.WithinGroup() if isinstance(node.this, exp.AggFunc) and isinstance(node.this, exp.ArrayAgg):
+            refuse("ARRAY_AGG doesn't exist in Redshift")
+        case exp.WithinGroup() if node.this.args.get("listagg"):
+            call = node.this
+            call.append("expressions", node.expression)
+            return exp.Anonymous(
+                this="string_agg", expressions=[call.expressions[0], ordered(call.expressions[1], node.expression)]
+            )
+        case exp.Concat():
+            if len(node.expressions) != 2:
+                refuse("CONCAT takes two arguments in Redshift: use ||")
+            return exp.paren(exp.DPipe(this=node.expressions[0], expression=node.expressions[1]))
+        case exp.Anonymous():
+            return function_of(node)
+        case exp.Column() if not node.table and node.name.upper() == "SYSDATE" and not node.this.quoted:
+            return helper("sysdate")
+        case exp.CurrentTimestamp():
+            refuse("CURRENT_TIMESTAMP and NOW() run on the leader node alone: GETDATE() or SYSDATE")
+        case exp.Func():
+            name = node.sql_name().upper()
+            if name not in SAME and not isinstance(node, exp.Connector | exp.Case | exp.Cast):
+                refuse(f"the function {name} doesn't exist in Redshift, or isn't emulated")
+            if isinstance(node, exp.TryCast):
+                refuse("TRY_CAST isn't emulated")
+    return node
+
+
+def listagg(node: exp.GroupConcat) -> exp.Expression:
+    if isinstance(node.this, exp.Distinct):
+        refuse("LISTAGG(DISTINCT …) isn't emulated: DISTINCT in a subquery")
+    if isinstance(node.parent, exp.Window) or isinstance(getattr(node.parent, "parent", None), exp.Window):
+        refuse("LISTAGG as a window function isn't emulated")
+    separator = node.args.get("separator") or exp.Literal.string("")
+    value = exp.cast(node.this.copy(), "text")
+    made = exp.Anonymous(this="string_agg", expressions=[value, separator.copy()])
+    made.set("listagg", True)
+    return made
+
+
+def ordered(separator: exp.Expression, order: exp.Expression) -> exp.Expression:
+    return exp.Order(this=separator, expressions=[part.copy() for part in order.expressions])
+
+
+def helper(name: str, *arguments: exp.Expression) -> exp.Expression:
+    call = exp.Anonymous(this=name, expressions=list(arguments))
+    call.set("helper", True)
+    return exp.Dot(this=exp.to_identifier("redshift"), expression=call)
+
+
+def function_of(node: exp.Anonymous) -> exp.Expression:
+    name = node.name.upper()
+    if node.args.get("helper") or node.args.get("listagg"):
+        return node
+    arguments = [argument.copy() for argument in node.expressions]
+    if name in ("DATEDIFF", "DATEADD") and len(arguments) == 3:
+        part = PART_NAMES.get(arguments[0].name.lower(), arguments[0].name.lower())
+        if part not in PARTS:
+            refuse(f"{name} by {arguments[0].sql()} isn't emulated")
+        return helper(OWN[name], exp.Literal.string(part), *arguments[1:])
+    if name == "AVG" and isinstance(node.parent, exp.Window):
+        refuse("AVG as a window function isn't emulated: SUM and COUNT")
+    if name in OWN and name not in ("DATEDIFF", "DATEADD"):
+        return helper(OWN[name], *arguments)
+    if name not in SAME:
+        refuse(f"the function {name} doesn't exist in Redshift, or isn't emulated")
+    return node
+
+
+def type_of(node: exp.DataType) -> exp.Expression:
+    name = node.this.value if isinstance(node.this, exp.DataType.Type) else str(node.this)
+    if name == "USERDEFINED" or name not in TYPES:
+        refuse(f"the type {node.sql(dialect=Dialect)} doesn't exist in Redshift, or isn't emulated")
+    if name == "DECIMAL" and not node.expressions:
+        return exp.DataType.build("DECIMAL(18, 0)")
+    if name in TEXTS and not node.expressions:
+        # TEXT is VARCHAR(256); in an expression the length is that of the value.
+        return exp.DataType.build("VARCHAR(256)" if isinstance(node.parent, exp.ColumnDef) else "TEXT")
+    if name in TEXTS and node.expressions[0].sql().upper() == "MAX":
+        return exp.DataType.build("VARCHAR(65535)")
+    return node
+
+
+# -- tables -------------------------------------------------------------------------------------------------------------
+
+
+def create_table(statement: Statement) -> list[Step]:
+    facts, text = redshift_tables.facts_of(statement.text, statement.tokens)
+    tree = parsed(text, exp.Create)
+    if properties := tree.args.get("properties"):
+        others = [part for part in properties.expressions if not isinstance(part, exp.TemporaryProperty | exp.LikeProperty)]
+        if others:
+            refuse(f"CREATE TABLE with {others[0].sql(dialect=Dialect)} isn't emulated")
+    like = next(tree.find_all(exp.LikeProperty), None)
+    if isinstance(tree.this, exp.Schema):
+        redshift_tables.without_keys(tree.this, facts)
+    sql = redshift_tables.with_own_rules(adapted(tree), facts).sql(dialect="postgres")
+    name = (tree.this.this if isinstance(tree.this, exp.Schema) else tree.this).sql(dialect="postgres")
+    return [
+        Step(sql),
+        note(name, facts.public(), like.this.sql(dialect="postgres") if like else None),
+    ]
+
+
+def note(table: str, facts: dict[str, object], like: str | None = None, function: str = "note") -> Step:
+    """Writes down what PostgreSQL has no place for; in one transaction with the statement before it."""
+    arguments = [literal(table), literal(json.dumps(facts))] + ([literal(like)] if like else [])
+    body = f"BEGIN PERFORM redshift.{function}({', '.join(arguments)}); END"
+    return Step(f"DO {literal(body)}", hidden=True)
+
+
+def alter_table(statement: Statement) -> list[Step]:
+    tree = parsed(statement.text, exp.Alter)
+    actions = tree.args["actions"]
+    if tree.args.get("kind") != "TABLE" or len(actions) != 1:
+        refuse("ALTER is emulated for one change of one table")
+    table, action = tree.this.sql(dialect="postgres"), actions[0]
+    match action:
+        case exp.AlterSortKey():
+            keys = [part.name.lower() for part in action.this or action.expressions or []]
+            facts: dict[str, object] = {"sortkey": keys, "sortstyle": "COMPOUND" if keys else "AUTO"}
+        case exp.AlterDistStyle():
+            style = action.this.name.upper()
+            key = action.args.get("expression")
+            facts = {"diststyle": "KEY" if key else style, "distkey": key.name.lower() if key else None}
+        case exp.AddConstraint():
+            return [note(table, {}, function="alter"), Step("SELECT 1", hides_rows=True, tag="ALTER TABLE")]
+        case exp.ColumnDef() | exp.Drop() | exp.AlterRename() | exp.RenameColumn() | exp.AlterColumn():
+            sql = adapted(tree).sql(dialect="postgres")
+            return [Step(sql)]
+        case _:
+            refuse(f"ALTER TABLE {action.sql(dialect=Dialect)[:60]} isn't emulated")
+    return [note(table, facts, function="alter"), Step("SELECT 1", hides_rows=True, tag="ALTER TABLE")]
+
+
+def merge(statement: Statement) -> list[Step]:
+    simplified = re.search(r"\bREMOVE\s+DUPLICATES\s*$", statement.text, re.IGNORECASE)
+    text = statement.text[: simplified.start()] if simplified else statement.text
+    tree = parsed(f"{text} WHEN MATCHED THEN DELETE" if simplified else text, exp.Merge)
+    if not isinstance(tree.args["using"], exp.Table):
+        refuse("MERGE takes a table as its source, not a subquery")
+    whens = tree.args["whens"].expressions
+    if not simplified:
+        if [bool(when.args.get("matched")) for when in whens] != [True, False]:
+            refuse("MERGE takes one WHEN MATCHED and one WHEN NOT MATCHED, in this order")
+        if any(when.args.get("condition") for when in whens):
+            refuse("WHEN … AND doesn't exist in Redshift's MERGE")
+        if tree.this.alias:
+            refuse("the target of a MERGE has no alias in Redshift")
+        return [Step(written(tree))]
+    tree = adapted(tree)
+    target, source = (tree.args[name].sql(dialect="postgres") for name in ("this", "using"))
+    condition = tree.args["on"].sql(dialect="postgres")
+    name, target_name = tree.args["using"].alias_or_name, tree.this.alias_or_name
+    many = f"SELECT FROM {target} JOIN {source} ON {condition} GROUP BY {target_name}.ctid HAVING count(*) > 1"
+    check = f"BEGIN IF EXISTS ({many}) THEN RAISE 'Found multiple matches to update the same tuple.'; END IF; END"
+    return [
+        Step(f"DO {literal(check)}", hidden=True),
+        Step(f"DELETE FROM {target} USING {source} WHERE {condition}", hidden=True),
+        Step(f"INSERT INTO {tree.this.this.sql() if not tree.this.db else tree.this.db + '.' + tree.this.name}"
+             f" SELECT {name}.* FROM {source}", tag="MERGE"),
+    ]
+
+
+__all__ = ["Refused", "Step", "Unload", "translate"]
