@@ -59,7 +59,7 @@ def begin(lab: Lab, files: dict[str, str] | None = None) -> Lab:
 def nothing_is_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test the lab's box still runs commands of both users."""
     yield
-    for name in ("postgres_lab", "duckdb_lab", "airflow_lab", "dbt_lab", "dbt_postgres_lab"):
+    for name in ("postgres_lab", "duckdb_lab", "airflow_lab", "dbt_lab", "dbt_postgres_lab", "redshift_lab"):
         if name in request.fixturenames:
             box = request.getfixturevalue(name).box
             assert box.run(["true"]).ok
@@ -69,6 +69,12 @@ def nothing_is_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def postgres_lab() -> Iterator[Lab]:
     with open_lab(["postgres"]) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def redshift_lab() -> Iterator[Lab]:
+    with open_lab(["redshift"]) as lab:
         yield lab
 
 

@@ -96,9 +96,7 @@ class Scanner:
                 refuse("a table has one DISTKEY, of one column")
             facts.distkey = names[0]
             self.cut(1 + length)
-        elif word == "ENCODE":
-            self.cut(2)
-        elif word == "SORTKEY" and self.word(1) == "AUTO":
+        elif word == "ENCODE" or (word == "SORTKEY" and self.word(1) == "AUTO"):
             self.cut(2)
         elif word in ("SORTKEY", "COMPOUND", "INTERLEAVED"):
             behind = 1 if word == "SORTKEY" else 2
@@ -157,7 +155,7 @@ def without_keys(schema: exp.Schema, facts: Facts) -> None:
         for kind in named:
             if isinstance(kind, exp.PrimaryKey):
                 facts.primary_key += [column.name.lower() for column in kind.expressions]
-            if isinstance(kind, exp.CheckColumnConstraint | exp.Check if hasattr(exp, "Check") else exp.CheckColumnConstraint):
+            if isinstance(kind, exp.CheckColumnConstraint):
                 refuse("CHECK doesn't exist in Redshift")
             if isinstance(kind, exp.PrimaryKey | exp.UniqueColumnConstraint | exp.ForeignKey):
                 part.pop()

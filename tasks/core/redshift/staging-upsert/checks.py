@@ -74,10 +74,8 @@ def load_well(lab: Lab, batch: int) -> None:
 
 def orders(lab: Lab) -> Table:
     """No note is no note, whether it is NULL or an empty text."""
-    return lab.use(Redshift).query(
-        f"SELECT order_id, customer_id, status, amount, coalesce(note, '') AS note, ordered_at, version FROM public.{TABLE}",
-        TABLE,
-    )
+    columns = "order_id, customer_id, status, amount, coalesce(note, '') AS note, ordered_at, version"
+    return lab.use(Redshift).query(f"SELECT {columns} FROM public.{TABLE}", TABLE)
 
 
 @scenario

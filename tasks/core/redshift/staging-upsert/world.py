@@ -21,7 +21,7 @@ BUCKET = "shop-exports"
 COLUMNS = ("order_id", "customer_id", "status", "amount", "note", "ordered_at", "version")
 FIRST = datetime.datetime(2026, 3, 1, 8)
 STATUSES = ("placed", "paid", "packed", "shipped", "returned")
-NOTES = ("leave it at the \"back\" door", "ring twice, please", "für Zoë, zum Geburtstag", "a\nb", "50% off?")
+NOTES = ('leave it at the "back" door', "ring twice, please", "für Zoë, zum Geburtstag", "a\nb", "50% off?")
 
 
 @dataclass(frozen=True)
