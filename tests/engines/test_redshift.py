@@ -110,7 +110,10 @@ def test_functions_mean_what_they_mean_in_redshift(redshift: Redshift) -> None:
     assert asked(redshift, "SELECT DATEDIFF(year, '2025-12-31'::date, '2026-01-01'::date)") == "1"
     assert asked(redshift, "SELECT DATEADD(month, 1, '2026-01-31'::date)") == "2026-02-28 00:00:00"
     assert asked(redshift, "SELECT COUNT(*) FROM n WHERE CONCAT('a', b) IS NULL") == "1"
-    assert asked(redshift, "SELECT NVL(b, '-'), LEN('abc') FROM n QUALIFY ROW_NUMBER() OVER (ORDER BY a) = 3") == "-|3"
+    assert (
+        asked(redshift, "SELECT NVL(b, '-') AS b, LEN('abc') AS l FROM n QUALIFY ROW_NUMBER() OVER (ORDER BY a) = 3")
+        == "-|3"
+    )
     assert asked(redshift, "SELECT \"A\" FROM n WHERE GETDATE() > SYSDATE - INTERVAL '1 day' AND a = 1") == "1"
 
 
@@ -170,7 +173,7 @@ def test_unload_writes_an_object(redshift: Redshift) -> None:
 def test_merge_and_remove_duplicates(redshift: Redshift) -> None:
     merge = (
         "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = s.v"
-        " WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.v);"
+        " WHEN NOT MATCHED THEN INSERT (id, v) VALUES (s.id, s.v);"
     )
     run(redshift, "CREATE TABLE t (id INT, v INT); CREATE TABLE s (id INT, v INT);")
     run(redshift, "INSERT INTO t VALUES (1, 1), (2, 1), (2, 1); INSERT INTO s VALUES (2, 9), (3, 9);")

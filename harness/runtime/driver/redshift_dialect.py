@@ -136,6 +136,8 @@ def plain(sql: str) -> str:
     if isinstance(tree, exp.Create):
         if tree.kind not in ("SCHEMA", "VIEW"):
             refuse(f"CREATE {tree.kind} doesn't exist in Redshift, or isn't emulated")
+        if tree.args.get("no_schema_binding"):
+            refuse("a late-binding view isn't emulated")
         if properties := tree.args.get("properties"):
             refuse(f"CREATE {tree.kind} with {properties.sql(dialect=Dialect)} isn't emulated")
     if isinstance(tree, exp.Drop) and tree.args.get("kind") not in ("TABLE", "VIEW", "SCHEMA"):
@@ -211,6 +213,8 @@ def merge(statement: Statement) -> list[Step]:
             refuse("WHEN … AND doesn't exist in Redshift's MERGE")
         if tree.this.alias:
             refuse("the target of a MERGE has no alias in Redshift")
+        if re.search(r"\bTHEN\s+INSERT\s+VALUES\b", text, re.IGNORECASE):
+            refuse("the INSERT of a MERGE has to name its columns here")
         return [Step(written(tree))]
     if tree.this.alias:
         refuse("the target of a MERGE has no alias in Redshift")

@@ -7,7 +7,6 @@ import re
 from redshift_steps import refuse
 from sqlglot import exp
 from sqlglot.dialects.redshift import Redshift
-from sqlglot.tokens import TokenType
 
 # The same name means the same in both.
 SAME = frozenset(
@@ -19,6 +18,7 @@ SAME = frozenset(
     DATE_TRUNC TIMESTAMP_TRUNC MD5 REPLACE LPAD RPAD PAD LEFT RIGHT REVERSE SPLIT_PART STR_POSITION INITCAP MOD POWER
     SQRT SIGN LN EXP AND OR NOT XOR EXISTS TO_CHAR STR_TO_DATE STR_TO_TIME TS_OR_DS_TO_DATE CURRENT_DATE CURRENT_USER
     STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP ASCII CHR REPEAT PERCENTILE_CONT BTRIM
+    NVL2 DECODE_CASE REGEXP_LIKE REGEXP_I_LIKE TO_DATE TO_NUMBER TO_TIMESTAMP TRUNC
     """,
     )
 )
@@ -54,17 +54,15 @@ class Dialect(Redshift):
     class Parser(Redshift.Parser):
         FUNCTIONS = {  # noqa: RUF012
             **Redshift.Parser.FUNCTIONS,
-            **{name: lambda args, name=name: exp.Anonymous(this=name, expressions=args) for name in OWN},
+            **{
+                name: lambda args, name=name: exp.Anonymous(this=name, expressions=args)
+                for name in (*OWN, "NOW", "APPROXIMATE", "STRING_AGG", "TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "TRUNC")
+            },
             "DATE_DIFF": lambda args: exp.Anonymous(this="DATEDIFF", expressions=args),
             "DATE_ADD": lambda args: exp.Anonymous(this="DATEADD", expressions=args),
-            "STRING_AGG": lambda args: exp.Anonymous(this="STRING_AGG", expressions=args),
-            "NOW": lambda args: exp.Anonymous(this="NOW", expressions=args),
-            "APPROXIMATE": lambda args: exp.Anonymous(this="APPROXIMATE", expressions=args),
         }
-        NO_PAREN_FUNCTIONS = {  # noqa: RUF012
-            kind: made
-            for kind, made in Redshift.Parser.NO_PAREN_FUNCTIONS.items()
-            if kind != getattr(TokenType, "SYSDATE", None)
+        FUNCTION_PARSERS = {  # noqa: RUF012
+            name: made for name, made in Redshift.Parser.FUNCTION_PARSERS.items() if name != "STRING_AGG"
         }
 
 
@@ -92,6 +90,10 @@ def changed(node: exp.Expression) -> exp.Expression:
         case exp.Identifier():
             # Names are folded, quoted or not.
             node.set("this", node.name.lower())
+        case exp.Select() if node.args.get("qualify") and not all(
+            isinstance(part, exp.Column | exp.Alias | exp.Star) for part in node.expressions
+        ):
+            refuse("with QUALIFY each column needs a name here: give it one with AS")
         case exp.Distinct() if node.args.get("on"):
             refuse("DISTINCT ON doesn't exist in Redshift: ROW_NUMBER() in a subquery, or QUALIFY")
         case exp.Table():
@@ -120,7 +122,7 @@ def changed(node: exp.Expression) -> exp.Expression:
             return exp.paren(exp.DPipe(this=node.expressions[0], expression=node.expressions[1]))
         case exp.Anonymous():
             return function_of(node)
-        case exp.Column() if not node.table and node.name.upper() == "SYSDATE" and not node.this.quoted:
+        case exp.CurrentTimestamp() if node.args.get("sysdate"):
             return helper("sysdate")
         case exp.CurrentTimestamp():
             refuse("CURRENT_TIMESTAMP and NOW() run on the leader node alone: GETDATE() or SYSDATE")
