@@ -54,7 +54,9 @@ def test_what_is_declared_of_a_table_can_be_asked(redshift: Redshift) -> None:
         "INSERT INTO orders (buyer) VALUES (1), (1);"
         "CREATE TABLE alike (LIKE orders); CREATE TABLE made DISTSTYLE ALL SORTKEY (id) AS SELECT id FROM orders;"
         "CREATE TABLE later (id INT DISTKEY); ALTER TABLE later ALTER SORTKEY (id);"
-        "ALTER TABLE later ALTER DISTSTYLE ALL;",
+        "ALTER TABLE later ALTER DISTSTYLE ALL;"
+        "CREATE TABLE last (id INT) SORTKEY (id); ALTER TABLE last ALTER DISTSTYLE KEY DISTKEY id;"
+        "ALTER TABLE last ALTER SORTKEY AUTO;",
     )
     assert done.ok, done.explain()
     facts = redshift.facts("public.orders")
@@ -63,6 +65,7 @@ def test_what_is_declared_of_a_table_can_be_asked(redshift: Redshift) -> None:
     assert redshift.facts("public.alike").distkey == "buyer"
     assert redshift.facts("public.made") == TableFacts("ALL", None, "COMPOUND", ("id",), (), {})
     assert redshift.facts("public.later") == TableFacts("ALL", None, "COMPOUND", ("id",), (), {})
+    assert redshift.facts("public.last") == TableFacts("KEY", "id", "AUTO", (), (), {})
     assert (
         asked(redshift, "SELECT diststyle, sortkey1 FROM svv_table_info WHERE \"table\" = 'orders'") == "KEY(buyer)|at"
     )
@@ -101,11 +104,18 @@ def test_lengths_are_bytes_and_text_is_256_of_them(redshift: Redshift) -> None:
     assert not run(redshift, "INSERT INTO notes (short) VALUES ('äöü');").ok
     assert not run(redshift, f"INSERT INTO notes (long) VALUES ('{'x' * 257}');").ok
     assert redshift.table("notes").rows == (("äö", "x", Decimal(2)),)
+    assert run(redshift, "CREATE TABLE alike (LIKE notes); ALTER TABLE alike ADD COLUMN more VARCHAR(3);").ok
+    assert not run(redshift, "INSERT INTO alike (short) VALUES ('äöü');").ok
+    assert not run(redshift, "INSERT INTO alike (more) VALUES ('äö');").ok
 
 
 def test_functions_mean_what_they_mean_in_redshift(redshift: Redshift) -> None:
     run(redshift, "CREATE TABLE n (a INT, b VARCHAR(5)); INSERT INTO n VALUES (1, 'y'), (2, 'x'), (NULL, NULL);")
-    assert asked(redshift, "SELECT AVG(a) FROM n") == "1"
+    assert asked(redshift, "SELECT AVG(a), AVG(a::bigint), AVG(a::smallint), AVG(a::float) FROM n") == "1|1|1|1.5"
+    assert asked(redshift, "SELECT DISTINCT AVG(a) OVER () FROM n") == "1"
+    assert asked(redshift, "SELECT EXTRACT(year FROM '2027-03-01'::date) / 2") == "1013"
+    assert asked(redshift, "SELECT DATE_PART(year, '2027-03-01'::date) / 2") == "1013.5"
+    assert asked(redshift, "SELECT DATE_TRUNC('month', '2027-03-05'::date)") == "2027-03-01 00:00:00"
     assert asked(redshift, "SELECT LISTAGG(b, '+') WITHIN GROUP (ORDER BY b) FROM n") == "x+y"
     assert asked(redshift, "SELECT DATEDIFF(year, '2025-12-31'::date, '2026-01-01'::date)") == "1"
     assert asked(redshift, "SELECT DATEADD(month, 1, '2026-01-31'::date)") == "2026-02-28 00:00:00"
@@ -134,6 +144,8 @@ def test_a_copy_takes_every_key_that_begins_so(redshift: Redshift) -> None:
         ("2,b,x,", "amount: Invalid digit"),
         ("2,b", "Delimiter not found"),
         ("2,b,,,5", "Extra column"),
+        ("0x2,b,,", "id: Invalid digit"),
+        ("2,b,1e1,", "amount: Invalid digit"),
         (",b,,", "id: Missing data"),
         ("2,äöüäöü,,", "name: String length"),
         ("2,b,,2026-03-01T10:00:00Z", "at: Invalid timestamp"),
@@ -157,6 +169,28 @@ def test_json_and_other_delimiters(redshift: Redshift) -> None:
     assert load(redshift, '{"id": 1, "NAME": "a"}\n{"id": 2, "else": 5}\n', "JSON 'auto'", "(id, name)").ok
     assert load(redshift, "head\n3|c||\n", "IGNOREHEADER 1 EMPTYASNULL").ok
     assert redshift.table("orders").column("name") == ["a", None, "c"]
+
+
+def test_a_date_has_the_format_that_copy_is_told(redshift: Redshift) -> None:
+    run(redshift, "CREATE TABLE orders (at DATE);")
+    assert "at: Invalid date" in load(redshift, "3 March 2026\n").explain()
+    assert load(redshift, "3 March 2026\n", "CSV DATEFORMAT 'auto'").ok
+    assert load(redshift, "2026-03-04\n").ok
+    assert redshift.table("orders").column("at") == [datetime.date(2026, 3, 3), datetime.date(2026, 3, 4)]
+
+
+def test_a_tab_between_fields(redshift: Redshift) -> None:
+    run(redshift, ORDERS)
+    assert load(redshift, "1\ta\t\t\n", r"DELIMITER '\t'").ok
+    assert redshift.table("orders").column("name") == ["a"]
+
+
+def test_columns_that_are_keys_stay(redshift: Redshift) -> None:
+    assert run(redshift, "CREATE TABLE t (a INT, b INT, c INT) DISTKEY (a) SORTKEY (b);").ok
+    for change in ("DROP COLUMN a", "RENAME COLUMN b TO d", "ALTER DISTKEY x"):
+        assert "there is no column" in run(redshift, f"ALTER TABLE t {change};").explain()
+    assert run(redshift, "ALTER TABLE t DROP COLUMN c; ALTER TABLE t RENAME TO u;").ok
+    assert (redshift.facts("public.u").distkey, redshift.table("u").columns) == ("a", ("a", "b"))
 
 
 def test_unload_writes_an_object(redshift: Redshift) -> None:
@@ -197,6 +231,10 @@ def test_merge_and_remove_duplicates(redshift: Redshift) -> None:
         ("SELECT string_agg(a, ',') FROM t", "STRING_AGG doesn't exist"),
         ("SELECT array_agg(a) FROM t", "ARRAY_AGG doesn't exist"),
         ("SELECT * FROM generate_series(1, 2)", "doesn't exist"),
+        ("SELECT SUM(a) OVER (ORDER BY a) FROM t", "needs a frame"),
+        ("SELECT a FROM t EXCEPT ALL SELECT a FROM t", "EXCEPT ALL"),
+        ("WITH d AS (DELETE FROM t) SELECT 1", "WITH takes queries alone"),
+        ("DELETE FROM t x WHERE x.a = 1", "DELETE has no alias"),
         ("SELECT NOW()", "NOW doesn't exist"),
         ("SELECT CURRENT_TIMESTAMP", "leader node"),
         ("SELECT DATEDIFF(week, GETDATE(), GETDATE())", "DATEDIFF by week isn't emulated"),
@@ -205,6 +243,12 @@ def test_merge_and_remove_duplicates(redshift: Redshift) -> None:
         ("CREATE TABLE u (a SERIAL)", "SERIAL doesn't exist"),
         ("CREATE TABLE u (a SUPER)", "SUPER"),
         ("CREATE TABLE u (a INT CHECK (a > 0))", "CHECK doesn't exist"),
+        ("CREATE TABLE #u (a INT)", "CREATE TEMP TABLE"),
+        ("CREATE TABLE u (a INT, PRIMARY KEY (b))", "no column b"),
+        ("ALTER TABLE t ALTER COLUMN a TYPE BIGINT", "isn't emulated"),
+        ("ALTER TABLE t APPEND FROM t", "can't be read"),
+        ("VACUUM t", "inside a transaction"),
+        ("ANALYZE COMPRESSION t", "without further options"),
         ("CREATE TABLE u (a INT) DISTKEY (b)", "no column b"),
         ("CREATE TABLE u (a INT) DISTSTYLE EVEN DISTKEY (a)", "exclude each other"),
         ("CREATE INDEX i ON t (a)", "CREATE INDEX"),
@@ -217,11 +261,14 @@ def test_merge_and_remove_duplicates(redshift: Redshift) -> None:
         ("SET role postgres", "setting role isn't emulated"),
         ("COPY t FROM STDIN", "from s3://"),
         ("COPY t FROM 's3://b/k' IAM_ROLE default PARQUET", "PARQUET of COPY isn't emulated"),
+        ("COPY t FROM 's3://b/k' IAM_ROLE default CSV EXPLICIT_IDS", "EXPLICIT_IDS of COPY isn't emulated"),
+        ("COPY t FROM 's3://b/k' IAM_ROLE default \\; COPY t FROM 's3://b/k' IAM_ROLE default", "one by one"),
         ("COPY t FROM 's3://../k' IAM_ROLE default CSV", "no place in S3"),
         ("COPY t FROM 's3://b/../k' IAM_ROLE default CSV", "no place in S3"),
         ("MERGE INTO t USING (SELECT 1 AS a) s ON t.a = s.a WHEN MATCHED THEN DELETE", "not a subquery"),
         ("MERGE INTO t USING t s ON t.a = s.a WHEN MATCHED THEN DELETE", "one WHEN MATCHED and one WHEN NOT"),
         ("SELECT " + "(" * 5000 + "1" + ")" * 5000, "nested too deeply"),
+        (f"SELECT '{'x' * (1 << 18)}'", "isn't emulated"),
         ("SELEC 1", "isn't emulated"),
     ],
 )
@@ -236,6 +283,18 @@ def test_a_refusal_ends_the_transaction(redshift: Redshift) -> None:
     redshift.box.put("work", {"run.sql": b"BEGIN;\nCREATE TABLE t (a INT);\nSELECT now();\nCOMMIT;\n"})
     redshift.box.run(["psql", "--no-psqlrc", "-f", "run.sql"])  # goes on after an error
     assert redshift.tables() == frozenset()
+
+
+def test_what_psql_asks_of_the_catalog_opens_no_way_past_the_dialect(redshift: Redshift) -> None:
+    assert run(redshift, "CREATE TABLE t (a INT);\n\\d t\n").ok
+    query = "SELECT 1 FROM pg_catalog.pg_class; INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING"
+    assert "pg_class doesn't exist" in redshift.box.run(["psql", "--no-psqlrc", "-c", query]).explain()
+
+
+def test_what_takes_several_steps_is_refused_as_a_prepared_statement(redshift: Redshift) -> None:
+    assert run(redshift, "CREATE TABLE t (a INT);\nINSERT INTO t VALUES ($1) \\bind 1 \\g\n").ok
+    assert "as a prepared statement" in run(redshift, "TRUNCATE t \\bind \\g\n").explain()
+    assert redshift.table("t").column("a") == [1]
 
 
 def test_psycopg_is_answered_as_psql_is(redshift: Redshift) -> None:
@@ -256,7 +315,7 @@ with link, link.cursor() as cursor:
 
 
 def test_a_load_is_killed_after_each_of_its_statements(redshift: Redshift, lab: Lab) -> None:
-    sql = "BEGIN;\nCREATE TABLE t (a INT);\nTRUNCATE t;\nINSERT INTO t VALUES (1);\nDROP TABLE t;\n"
+    sql = "BEGIN;\nCREATE TABLE IF NOT EXISTS t (a INT);\nTRUNCATE t;\nINSERT INTO t VALUES (1);\nDROP TABLE t;\n"
 
     def prepare() -> None:
         lab.fresh()

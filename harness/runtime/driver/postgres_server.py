@@ -277,9 +277,9 @@ async def keep_within_limits(server: Server, door: Door) -> None:
                 await asyncio.to_thread(server.end_sessions)
 
 
-async def main() -> None:
+async def main(server_type: type[Server] = Server, door_type: type[Door] = Door) -> None:
     template, data, door_folder = sys.argv[1:4]  # what follows is a derived door's
-    server, door = Server(template, data), Door(f"{data}/.s.PGSQL.{PORT}")
+    server, door = server_type(template, data), door_type(f"{data}/.s.PGSQL.{PORT}")
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     listener = watch = None

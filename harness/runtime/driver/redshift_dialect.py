@@ -13,13 +13,17 @@ from dataclasses import dataclass
 
 import redshift_tables
 import sqlglot
-from redshift_expressions import Dialect, adapted, written
+from redshift_expressions import Dialect, adapted, sql_of, written
 from redshift_files import copy_steps, unload_step
 from redshift_steps import LONGEST, Refused, Step, literal, refuse
 from sqlglot import exp
 from sqlglot.tokens import Token, TokenType
 
-CATALOG = re.compile(r"\s*SELECT\b.*\bFROM\s+pg_catalog\.pg_", re.IGNORECASE | re.DOTALL)
+CATALOG = re.compile(r"\s*SELECT\b[^;]*\bFROM\s+pg_catalog\.pg_[^;]*;?\s*", re.IGNORECASE)
+TABLE_NAME = r"[\w.]+"
+VACUUM = re.compile(rf"VACUUM(?:\s+(?:FULL|SORT\s+ONLY|DELETE\s+ONLY))?(\s+{TABLE_NAME})?\s*", re.IGNORECASE)
+ANALYZE = re.compile(rf"ANALYZE(\s+{TABLE_NAME})?\s*", re.IGNORECASE)
+LOCK = re.compile(rf"LOCK\s+(?:TABLE\s+)?({TABLE_NAME}(?:\s*,\s*{TABLE_NAME})*)\s*", re.IGNORECASE)
 SETTINGS = {"search_path", "timezone", "statement_timeout", "datestyle", "client_encoding", "query_group"}
 PLAIN = {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "(", "DROP", "GRANT", "REVOKE", "COMMENT", "CREATE"}
 TRANSACTIONS = {"BEGIN": "BEGIN", "START": "BEGIN", "COMMIT": "COMMIT", "END": "COMMIT"}
@@ -57,17 +61,20 @@ def translate(sql: str, buckets: str) -> list[Step]:
     """``buckets``: the folder with S3's buckets. Raises ``Refused``."""
     if len(sql) > LONGEST:
         refuse(f"a query of more than {LONGEST} characters isn't emulated")
-    if CATALOG.match(sql):
+    if CATALOG.fullmatch(sql):
         return [Step(sql)]  # what psql asks for \d
     try:
-        return [step for statement in statements(sql) for step in steps_of(statement, buckets)]
+        found = statements(sql)
+        if sum(statement.words[0] in ("COPY", "UNLOAD") for statement in found) > 1:
+            refuse("a query has one COPY or UNLOAD at most here: send them one by one")
+        return [step for statement in found for step in steps_of(statement, buckets)]
     except Refused:
         raise
     except RecursionError:
         refuse("it is nested too deeply")
     except sqlglot.errors.SqlglotError as error:
         refuse(f"syntax error: {re.sub(chr(27) + r'.[0-9;]*m', '', str(error)).strip()[:300]}")
-    except (ValueError, AttributeError, TypeError, KeyError, IndexError) as error:
+    except Exception as error:  # sqlglot's, on what no grammar foresees
         refuse(f"it can't be read: {type(error).__name__}: {error}"[:300])
 
 
@@ -83,16 +90,16 @@ def steps_of(statement: Statement, buckets: str) -> list[Step]:
             # Isolation levels are accepted and mean nothing: a cluster has one.
             if "TO" in words or "SAVEPOINT" in words:
                 refuse("savepoints don't exist in Redshift")
-            return [Step(TRANSACTIONS[words[0]])]
+            return [Step(TRANSACTIONS[words[0]] + (" READ ONLY" if "ONLY" in words else ""))]
         case "LOCK":
-            named = re.fullmatch(r"LOCK\s+(?:TABLE\s+)?([\w.]+(?:\s*,\s*[\w.]+)*)\s*", statement.text, re.IGNORECASE)
-            if not named:
+            if not (named := LOCK.fullmatch(statement.text)):
                 refuse("LOCK takes names of tables alone")
             return [Step(f"LOCK TABLE {named[1]}")]
-        case "ANALYZE" if len(words) <= 2:
-            return [Step(statement.text)]
-        case "VACUUM" if len(words) <= 3:
-            return [Step("SELECT 1", hides_rows=True, tag="VACUUM")]
+        case "ANALYZE" | "VACUUM" as word:
+            # As in Redshift, VACUUM stands in no transaction.
+            if not (named := (VACUUM if word == "VACUUM" else ANALYZE).fullmatch(statement.text)):
+                refuse(f"{word} is emulated with the name of a table, without further options")
+            return [Step(f"{word}{named[1] or ''}")]
         case "EXPLAIN":
             return [Step(f"EXPLAIN {query_of(statement.text[len('EXPLAIN') :])}")]
         case "SHOW" if len(words) == 2:
@@ -160,8 +167,10 @@ def create_table(statement: Statement) -> list[Step]:
     like = next(tree.find_all(exp.LikeProperty), None)
     if isinstance(tree.this, exp.Schema):
         redshift_tables.without_keys(tree.this, facts)
-    sql = redshift_tables.with_own_rules(adapted(tree), facts).sql(dialect="postgres")
+    sql = sql_of(redshift_tables.with_own_rules(adapted(tree), facts))
     name = (tree.this.this if isinstance(tree.this, exp.Schema) else tree.this).sql(dialect="postgres")
+    if name.startswith("#"):
+        refuse("a # before a table's name isn't emulated: CREATE TEMP TABLE")
     return [
         Step(sql),
         note(name, facts.public(), like.this.sql(dialect="postgres") if like else None),
@@ -183,17 +192,20 @@ def alter_table(statement: Statement) -> list[Step]:
     table, action = tree.this.sql(dialect="postgres"), actions[0]
     match action:
         case exp.AlterSortKey():
-            keys = [part.name.lower() for part in action.this or action.expressions or []]
-            facts: dict[str, object] = {"sortkey": keys, "sortstyle": "COMPOUND" if keys else "AUTO"}
+            keys = [part.name.lower() for part in action.expressions]
+            facts: dict[str, object] = {"sortkey": keys, "sortstyle": "AUTO" if action.name == "AUTO" else "COMPOUND"}
         case exp.AlterDistStyle():
-            style = action.this.name.upper()
-            key = action.args.get("expression")
-            facts = {"diststyle": "KEY" if key else style, "distkey": key.name.lower() if key else None}
+            if isinstance(action.this, exp.Column):
+                facts = {"diststyle": "KEY", "distkey": action.this.name.lower()}
+            else:
+                facts = {"diststyle": action.name.upper(), "distkey": None}
         case exp.AddConstraint():
             return [note(table, {}, function="alter"), Step("SELECT 1", hides_rows=True, tag="ALTER TABLE")]
-        case exp.ColumnDef() | exp.Drop() | exp.AlterRename() | exp.RenameColumn() | exp.AlterColumn():
-            sql = adapted(tree).sql(dialect="postgres")
-            return [Step(sql)]
+        case exp.AlterRename():
+            return [Step(written(tree))]
+        case exp.ColumnDef() | exp.Drop() | exp.RenameColumn():
+            tree = redshift_tables.with_own_rules(adapted(tree), redshift_tables.Facts())
+            return [Step(sql_of(tree)), note(table, {}, function="alter")]
         case _:
             refuse(f"ALTER TABLE {action.sql(dialect=Dialect)[:60]} isn't emulated")
     return [note(table, facts, function="alter"), Step("SELECT 1", hides_rows=True, tag="ALTER TABLE")]

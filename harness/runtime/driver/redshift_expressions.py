@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from redshift_steps import refuse
-from sqlglot import exp
+from sqlglot import ErrorLevel, exp
 from sqlglot.dialects.redshift import Redshift
 
 # The same name means the same in both.
@@ -15,16 +15,21 @@ SAME = frozenset(
         """
     COUNT SUM MIN MAX COALESCE NULLIF CASE IF CAST UPPER LOWER TRIM LENGTH SUBSTRING ROUND ABS CEIL FLOOR GREATEST
     LEAST ROW_NUMBER RANK DENSE_RANK PERCENT_RANK CUME_DIST LAG LEAD FIRST_VALUE LAST_VALUE NTH_VALUE NTILE EXTRACT
-    DATE_TRUNC TIMESTAMP_TRUNC MD5 REPLACE LPAD RPAD PAD LEFT RIGHT REVERSE SPLIT_PART STR_POSITION INITCAP MOD POWER
+    MD5 REPLACE LPAD RPAD PAD LEFT RIGHT REVERSE SPLIT_PART STR_POSITION INITCAP MOD POWER
     SQRT SIGN LN EXP AND OR NOT XOR EXISTS TO_CHAR STR_TO_DATE STR_TO_TIME TS_OR_DS_TO_DATE CURRENT_DATE CURRENT_USER
     STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP ASCII CHR REPEAT PERCENTILE_CONT BTRIM
-    NVL2 DECODE_CASE REGEXP_LIKE REGEXP_I_LIKE TO_DATE TO_NUMBER TO_TIMESTAMP TRUNC
+    LOGICAL_OR LOGICAL_AND ANY_VALUE NVL2 DECODE_CASE REGEXP_LIKE REGEXP_I_LIKE TO_DATE TO_NUMBER TO_TIMESTAMP TRUNC
     """,
     )
 )
 # Rewritten below to functions of ``redshift_helpers``.
 OWN = {"AVG": "avg", "GETDATE": "getdate", "SYSDATE": "sysdate", "DATEDIFF": "datediff", "DATEADD": "dateadd"}
+OWN |= {"DATE_TRUNC": "date_trunc"}
+# Left as they are written, where sqlglot takes one for another.
+APART = (*OWN, "DATE_PART", "NOW", "APPROXIMATE", "STRING_AGG", "TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "TRUNC")
 PARTS = {"year", "quarter", "month", "day", "hour", "minute", "second", "millisecond", "microsecond"}
+# Window functions that need no frame; the others need one as soon as there is an ORDER BY.
+FRAMELESS = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead)
 PART_NAMES = {"years": "year", "yr": "year", "y": "year", "months": "month", "mon": "month"}
 PART_NAMES |= {"days": "day", "d": "day", "hours": "hour", "hr": "hour", "h": "hour", "minutes": "minute"}
 PART_NAMES |= {"min": "minute", "mi": "minute", "m": "minute", "seconds": "second", "sec": "second", "s": "second"}
@@ -54,20 +59,22 @@ class Dialect(Redshift):
     class Parser(Redshift.Parser):
         FUNCTIONS = {  # noqa: RUF012
             **Redshift.Parser.FUNCTIONS,
-            **{
-                name: lambda args, name=name: exp.Anonymous(this=name, expressions=args)
-                for name in (*OWN, "NOW", "APPROXIMATE", "STRING_AGG", "TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "TRUNC")
-            },
+            **{name: lambda args, name=name: exp.Anonymous(this=name, expressions=args) for name in APART},
             "DATE_DIFF": lambda args: exp.Anonymous(this="DATEDIFF", expressions=args),
             "DATE_ADD": lambda args: exp.Anonymous(this="DATEADD", expressions=args),
         }
         FUNCTION_PARSERS = {  # noqa: RUF012
-            name: made for name, made in Redshift.Parser.FUNCTION_PARSERS.items() if name != "STRING_AGG"
+            name: made for name, made in Redshift.Parser.FUNCTION_PARSERS.items() if name not in APART
         }
 
 
 def written(tree: exp.Expression) -> str:
-    return adapted(tree).sql(dialect="postgres")
+    return sql_of(adapted(tree))
+
+
+def sql_of(tree: exp.Expression) -> str:
+    """What sqlglot knows that PostgreSQL hasn't is an error."""
+    return tree.sql(dialect="postgres", unsupported_level=ErrorLevel.RAISE)
 
 
 def adapted(tree: exp.Expression) -> exp.Expression:
@@ -94,12 +101,22 @@ def changed(node: exp.Expression) -> exp.Expression:
             isinstance(part, exp.Column | exp.Alias | exp.Star) for part in node.expressions
         ):
             refuse("with QUALIFY each column needs a name here: give it one with AS")
+        case exp.Window() if node.args.get("order") and not (node.args.get("spec") or node.find(*FRAMELESS)):
+            refuse("a window with ORDER BY needs a frame in Redshift: ROWS UNBOUNDED PRECEDING, or BETWEEN … AND …")
+        case exp.CTE() if not isinstance(node.this, exp.Query):
+            refuse("WITH takes queries alone in Redshift")
+        case exp.Delete() if isinstance(node.this, exp.Table) and node.this.alias:
+            refuse("the table of a DELETE has no alias in Redshift")
+        case exp.Except() | exp.Intersect() if not node.args.get("distinct"):
+            refuse("EXCEPT ALL and INTERSECT ALL don't exist in Redshift")
+        case exp.Extract():
+            return exp.cast(exp.Anonymous(this="trunc", expressions=[node.copy()]), "bigint")
         case exp.Distinct() if node.args.get("on"):
             refuse("DISTINCT ON doesn't exist in Redshift: ROW_NUMBER() in a subquery, or QUALIFY")
         case exp.Table():
             schema = node.db.lower()
             if schema in ("redshift", "pg_temp") or (schema == "pg_catalog" and node.name.lower() not in VIEWS):
-                refuse(f"{schema}.{node.name} doesn't exist in Redshift")
+                refuse(f"{schema}.{node.name} doesn't exist in Redshift, or isn't emulated")
             if node.name.lower() in VIEWS:
                 node.set("db", exp.to_identifier(VIEWS[node.name.lower()]))
             elif re.match(r"(stl|stv|svl|svv|sys|svcs)_", node.name.lower()):
@@ -162,13 +179,13 @@ def function_of(node: exp.Anonymous) -> exp.Expression:
     if node.args.get("helper") or node.args.get("listagg"):
         return node
     arguments = [argument.copy() for argument in node.expressions]
+    if name == "DATE_PART" and len(arguments) == 2:
+        return exp.Anonymous(this=name, expressions=[exp.Literal.string(arguments[0].name.lower()), arguments[1]])
     if name in ("DATEDIFF", "DATEADD") and len(arguments) == 3:
         part = PART_NAMES.get(arguments[0].name.lower(), arguments[0].name.lower())
         if part not in PARTS:
             refuse(f"{name} by {arguments[0].sql()} isn't emulated")
         return helper(OWN[name], exp.Literal.string(part), *arguments[1:])
-    if name == "AVG" and isinstance(node.parent, exp.Window):
-        refuse("AVG as a window function isn't emulated: SUM and COUNT")
     if name in OWN and name not in ("DATEDIFF", "DATEADD"):
         return helper(OWN[name], *arguments)
     if name not in SAME:

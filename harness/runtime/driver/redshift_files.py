@@ -11,14 +11,14 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 
-from redshift_steps import Step, Unload, literal, refuse
+from redshift_steps import Step, literal, refuse
 from sqlglot.tokens import Token
 
 MOST_BYTES = 64 << 20
 # Accepted, and without meaning where there is one node and no bill.
 MEANINGLESS = {"COMPUPDATE": 1, "STATUPDATE": 1, "REGION": 1, "ENCODING": 1, "COMPROWS": 1, "IAM_ROLE": 1}
 MEANINGLESS |= {"CREDENTIALS": 1, "MAXFILESIZE": 1}
-FLAGS = {"EMPTYASNULL", "BLANKSASNULL", "TRIMBLANKS", "FILLRECORD", "GZIP", "EXPLICIT_IDS", "TRUNCATECOLUMNS"}
+FLAGS = {"EMPTYASNULL", "BLANKSASNULL", "TRIMBLANKS", "FILLRECORD", "GZIP"}
 FORMATS = ("auto", "YYYY-MM-DD", "YYYY-MM-DD HH:MI:SS")
 
 
@@ -81,7 +81,7 @@ def copy_steps(tokens: list[Token], buckets: str) -> list[Step]:
     settings = {
         "null": options.get("NULL", "\\N"),
         "maxerror": int(str(options.get("MAXERROR", 0))),
-        "iso": str(options.get("TIMEFORMAT", "")).lower() == "auto",
+        **{name.lower(): options.get(name, "") == "auto" for name in ("DATEFORMAT", "TIMEFORMAT")},
         **{name.lower(): name in options for name in FLAGS},
     }
     names = "ARRAY[" + ", ".join(map(literal, columns)) + "]::text[]"
@@ -114,8 +114,6 @@ def options_of(words: Words) -> dict[str, str]:
             found[name] = ""
         else:
             refuse(f"the option {name} of COPY isn't emulated")
-    if "TRUNCATECOLUMNS" in found:
-        refuse("TRUNCATECOLUMNS isn't emulated")
     if len(found.get("DELIMITER", ",")) != 1 or len(found.get("QUOTE", '"')) != 1:
         refuse("DELIMITER and QUOTE are one character")
     return found
@@ -226,4 +224,4 @@ def unload_step(tokens: list[Token], buckets: str, query_of: Callable[[str], str
     if os.path.lexists(path) and "ALLOWOVERWRITE" not in options:
         refuse("Specified unload destination on S3 is not empty: another prefix, or ALLOWOVERWRITE")
     header = ", HEADER" if "HEADER" in options else ""
-    return Step(f"COPY ({query}) TO STDOUT (FORMAT csv{header})", tag="UNLOAD", unload=Unload(path))
+    return Step(f"COPY ({query}) TO STDOUT (FORMAT csv{header})", tag="UNLOAD", unload=path)

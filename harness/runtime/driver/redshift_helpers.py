@@ -8,6 +8,20 @@ CREATE TABLE redshift.facts (
     relation oid PRIMARY KEY, diststyle text NOT NULL, distkey text, sortstyle text NOT NULL, sortkey text[] NOT NULL,
     encodings jsonb NOT NULL, primary_key text[] NOT NULL
 );
+CREATE FUNCTION redshift.keys_are_columns() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    key text;
+BEGIN
+    SELECT k INTO key FROM unnest(NEW.sortkey || NEW.distkey) k WHERE k NOT IN (
+        SELECT attname FROM pg_attribute WHERE attrelid = NEW.relation AND attnum > 0 AND NOT attisdropped);
+    IF FOUND THEN
+        RAISE 'there is no column %: a key can''t do without, and it can''t be renamed here', key;
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER keys_are_columns BEFORE INSERT OR UPDATE ON redshift.facts
+    FOR EACH ROW EXECUTE FUNCTION redshift.keys_are_columns();
 CREATE TABLE redshift.load_errors (
     starttime timestamp NOT NULL DEFAULT statement_timestamp(), tbl oid, filename text, line_number bigint,
     err_reason text
@@ -78,7 +92,21 @@ LANGUAGE sql IMMUTABLE AS $$
         ELSE ('1 ' || part)::interval END
 $$;
 
+-- A date is cut to a timestamp, without a time zone.
+CREATE FUNCTION redshift.date_trunc(part text, moment timestamp) RETURNS timestamp LANGUAGE sql IMMUTABLE AS
+    $$ SELECT date_trunc(part, moment) $$;
+CREATE FUNCTION redshift.date_trunc(part text, day date) RETURNS timestamp LANGUAGE sql IMMUTABLE AS
+    $$ SELECT date_trunc(part, day::timestamp) $$;
+CREATE FUNCTION redshift.date_trunc(part text, moment timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS
+    $$ SELECT date_trunc(part, moment) $$;
+
 -- AVG of whole numbers is a whole number.
+CREATE FUNCTION redshift.avg_end(state bigint[]) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+    $$ SELECT state[2] / nullif(state[1], 0) $$;
+CREATE AGGREGATE redshift.avg(smallint)
+    (SFUNC = int2_avg_accum, STYPE = bigint[], INITCOND = '{0,0}', FINALFUNC = redshift.avg_end);
+CREATE AGGREGATE redshift.avg(integer)
+    (SFUNC = int4_avg_accum, STYPE = bigint[], INITCOND = '{0,0}', FINALFUNC = redshift.avg_end);
 CREATE FUNCTION redshift.avg_end(state numeric[]) RETURNS bigint LANGUAGE sql IMMUTABLE AS
     $$ SELECT CASE WHEN state[2] > 0 THEN trunc(state[1] / state[2])::bigint END $$;
 CREATE FUNCTION redshift.avg_step(state numeric[], value bigint) RETURNS numeric[] LANGUAGE sql IMMUTABLE AS
@@ -95,6 +123,7 @@ CREATE FUNCTION redshift.load(target text, names text[], options jsonb) RETURNS 
 DECLARE
     relation regclass := target::regclass;
     part record;
+    form record;
     raw text;
     named text[] := '{}';
     made text[] := '{}';
@@ -132,14 +161,22 @@ BEGIN
             END IF;
         ELSE
             raw := format('nullif(btrim(%s), '''')', raw);
-            IF part.typname IN ('timestamp', 'timestamptz') AND NOT (options ->> 'iso')::boolean THEN
-                wrong := wrong || format('CASE WHEN %s !~ %L THEN %L END', raw,
+            -- PostgreSQL reads more than Redshift does.
+            SELECT * INTO form FROM (VALUES
+                ('(int2|int4|int8)', '^[+-]?\d+$', 'Invalid digit'),
+                ('numeric', '^[+-]?(\d+\.?\d*|\.\d+)$', 'Invalid digit'),
+                (CASE WHEN NOT (options ->> 'dateformat')::boolean THEN 'date' END,
+                    '^\d{4}-\d{1,2}-\d{1,2}( |$)', 'Invalid date format [YYYY-MM-DD]'),
+                (CASE WHEN NOT (options ->> 'timeformat')::boolean THEN 'timestamp(tz)?' END,
                     '^\d{4}-\d{1,2}-\d{1,2}( \d{1,2}:\d{2}(:\d{2}(\.\d+)?)?)?([+-]\d{2}(:?\d{2})?)?$',
-                    part.attname || ': Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]');
-            ELSIF part.typname = 'numeric' THEN
+                    'Invalid timestamp format or value [YYYY-MM-DD HH24:MI:SS]')
+            ) AS known (kind, pattern, said) WHERE part.typname ~ ('^' || kind || '$');
+            IF FOUND THEN
+                wrong := wrong || format('CASE WHEN %s !~ %L THEN %L END', raw, form.pattern,
+                    part.attname || ': ' || form.said);
+            END IF;
+            IF part.typname = 'numeric' THEN
                 -- What is beyond the column's scale is cut off, unless ROUNDEC says otherwise.
-                wrong := wrong || format('CASE WHEN NOT pg_input_is_valid(%s, ''numeric'') THEN %L END', raw,
-                    part.attname || ': Invalid digit');
                 raw := format('CASE WHEN pg_input_is_valid(%s, ''numeric'') THEN trunc((%1$s)::numeric, %s)::text'
                     || ' ELSE %1$s END', raw, (part.atttypmod - 4) & 65535);
             END IF;

@@ -16,13 +16,15 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # isolated mode leaves it out
 
-import postgres_server
-from postgres_server import Door, Server, main
+from postgres_server import Door, Server, folder_bytes, main
 from redshift_dialect import translate
+from redshift_files import MOST_BYTES
 from redshift_helpers import HELPERS
 from redshift_steps import Refused, Step, literal
 
 MOST_MESSAGE = 16 << 20
+MOST_STORED = 512 << 20  # bytes in the buckets, when an UNLOAD comes
+READING_TIME = 20.0  # seconds for a query to be read
 SHOWN = {b"E", b"Z"}  # of a hidden step
 ROWS = {b"T", b"D"}
 
@@ -64,12 +66,14 @@ class RedshiftDoor(Door):
     def session(self) -> Session:
         return Session()
 
-    def steps(self, sql: str) -> list[Step]:
+    async def steps(self, sql: str) -> list[Step]:
         try:
-            return translate(sql, self.buckets)
+            # In a thread: other clients, and the grader, don't wait for it.
+            return await asyncio.wait_for(asyncio.to_thread(translate, sql, self.buckets), READING_TIME)
         except Refused as refusal:
-            body = f"BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = {literal(str(refusal)[:2000])}; END"
-            return [Step(f"DO {literal(body)}")]
+            return refused(str(refusal))
+        except TimeoutError:
+            return refused(f"it can't be read in {READING_TIME:.0f} s")
 
     async def up(self, client: asyncio.StreamReader, query: asyncio.StreamWriter, session: Session) -> None:
         with contextlib.suppress(ConnectionError, OSError, asyncio.IncompleteReadError):
@@ -81,17 +85,17 @@ class RedshiftDoor(Door):
                 body = await client.readexactly(size)
                 if head[:1] == b"Q":
                     text = body.rstrip(b"\0").decode(errors="replace")
-                    steps = self.steps(text)
+                    steps = await self.steps(text)
                     session.queries.append(deque(steps))
                     # Kept apart by a line: a comment at a statement's end is its own.
                     body = "\n;".join(step.sql for step in steps).encode() + b"\0"
                 elif head[:1] == b"P":
                     name, _, rest = body.partition(b"\0")
                     text, _, types = rest.partition(b"\0")
-                    steps = self.steps(text.decode(errors="replace"))
-                    if len(steps) > 1 or steps[0] != Step(steps[0].sql):
-                        steps = self.steps("PREPARE")
-                    body = name + b"\0" + steps[0].sql.encode() + b"\0" + types
+                    steps = await self.steps(text.decode(errors="replace"))
+                    if len(steps) > 1 or any(step != Step(step.sql) for step in steps):
+                        steps = refused("it isn't emulated as a prepared statement: send it as a simple query")
+                    body = name + b"\0" + "".join(step.sql for step in steps).encode() + b"\0" + types
                 elif head[:1] not in b"pXBDESHCdcf":
                     break
                 query.write(head[:1] + (len(body) + 4).to_bytes(4, "big") + body)
@@ -115,11 +119,15 @@ class RedshiftDoor(Door):
             return None
         if step.unload and kind in (b"H", b"d", b"c"):
             session.unloaded += body if kind == b"d" else b""
+            if len(session.unloaded) > MOST_BYTES:
+                raise ConnectionError("an UNLOAD of absurd size")
             return None
         if kind in (b"C", b"I"):
             session.queries[0].popleft()
+            if step.unload and folder_bytes(self.buckets) > MOST_STORED:
+                raise ConnectionError("the buckets are full")
             if step.unload:
-                store(step.unload.path, bytes(session.unloaded))
+                store(step.unload, bytes(session.unloaded))
             if step.hidden:
                 return None
             return step.tag.encode() + b"\0" if step.tag else body
@@ -128,11 +136,15 @@ class RedshiftDoor(Door):
         return None if step.hides_rows and kind in ROWS else body
 
 
+def refused(why: str) -> list[Step]:
+    body = f"BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = {literal(why[:2000])}; END"
+    return [Step(f"DO {literal(body)}")]
+
+
 def store(path: str, content: bytes) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     Path(path).write_bytes(content)
 
 
 if __name__ == "__main__":
-    postgres_server.Door, postgres_server.Server = RedshiftDoor, RedshiftServer
-    asyncio.run(main())
+    asyncio.run(main(RedshiftServer, RedshiftDoor))

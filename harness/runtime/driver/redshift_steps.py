@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn
 
-LONGEST = 1 << 20  # characters of a query
+LONGEST = 1 << 18  # characters of a query
 
 
 class Refused(Exception):
@@ -22,20 +22,14 @@ def literal(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Unload:
-    """Where the rows of a step go: a file below the buckets' folder."""
-
-    path: str
-
-
-@dataclass(frozen=True)
 class Step:
     """One statement for the server.
 
     hides_rows: the client hears how it ended, but gets no rows
     hidden:     the client hears nothing of it, unless it fails
     feed:       what the server is given when it asks for a COPY's rows
-    tag:        what the client hears in place of the command's own tag; ``{}`` stands for its number
+    tag:        what the client hears in place of the command's own tag
+    unload:     the file below the buckets' folder that its rows go to
     """
 
     sql: str
@@ -43,4 +37,4 @@ class Step:
     hidden: bool = False
     feed: bytes | None = None
     tag: str = ""
-    unload: Unload | None = None
+    unload: str = ""

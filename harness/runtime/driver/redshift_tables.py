@@ -169,10 +169,9 @@ def without_keys(schema: exp.Schema, facts: Facts) -> None:
             if isinstance(kind, exp.PrimaryKeyColumnConstraint | exp.UniqueColumnConstraint | exp.Reference):
                 constraint.pop()
     columns = {column.name.lower(): column for column in schema.find_all(exp.ColumnDef)}
-    for name in {facts.distkey, *facts.sortkey, *facts.primary_key} - {None}:
-        if columns and name not in columns:
-            refuse(f"there is no column {name}")
     for name in facts.primary_key:
+        if name not in columns:
+            refuse(f"there is no column {name}")
         kinds = [constraint.kind for constraint in columns[name].args.get("constraints") or []]
         if not any(isinstance(kind, exp.NotNullColumnConstraint) for kind in kinds):
             columns[name].append("constraints", exp.ColumnConstraint(kind=exp.NotNullColumnConstraint()))
@@ -180,18 +179,19 @@ def without_keys(schema: exp.Schema, facts: Facts) -> None:
 
 def with_own_rules(tree: exp.Expression, facts: Facts) -> exp.Expression:
     """VARCHAR(n) and CHAR(n) take n bytes of UTF-8, not n characters; IDENTITY is spelt otherwise."""
-    if isinstance(tree.this, exp.Schema):
-        for column in list(tree.this.find_all(exp.ColumnDef)):
-            if column.name in facts.identities:
-                if not column.args["kind"].is_type("int", "bigint"):
-                    refuse(f"IDENTITY stands at a column of the type INT or BIGINT, {column.name} isn't")
-                seed, step, always = facts.identities[column.name]
-                options = f"(START WITH {seed} INCREMENT BY {max(step, 1)} MINVALUE {min(seed, 0)})"
-                kind = f"GENERATED {'ALWAYS' if always else 'BY DEFAULT'} AS IDENTITY {options}"
-                column.append("constraints", exp.Var(this=kind))
-            kind = column.args.get("kind")
-            if kind is not None and kind.is_type("varchar", "nvarchar", "char", "nchar", "bpchar"):
-                size = kind.expressions[0].name if kind.expressions else "1"
-                check = f"CHECK (octet_length({column.this.sql(dialect='postgres')}) <= {size})"
-                tree.this.append("expressions", exp.Var(this=check))
+    for column in tree.find_all(exp.ColumnDef):
+        kind = column.args["kind"]
+        if column.name in facts.identities:
+            if not kind.is_type("int", "bigint"):
+                refuse(f"IDENTITY stands at a column of the type INT or BIGINT, {column.name} isn't")
+            seed, step, always = facts.identities[column.name]
+            options = f"(START WITH {seed} INCREMENT BY {max(step, 1)} MINVALUE {min(seed, 0)})"
+            identity = f"GENERATED {'ALWAYS' if always else 'BY DEFAULT'} AS IDENTITY {options}"
+            column.append("constraints", exp.Var(this=identity))
+        if kind.is_type("varchar", "nvarchar", "char", "nchar", "bpchar"):
+            size = kind.expressions[0].name if kind.expressions else "1"
+            check = f"CHECK (octet_length({column.this.sql(dialect='postgres')}) <= {size})"
+            column.append("constraints", exp.Var(this=check))
+    for like in tree.find_all(exp.LikeProperty):
+        like.append("expressions", exp.Property(this="INCLUDING", value=exp.Var(this="CONSTRAINTS")))
     return tree
