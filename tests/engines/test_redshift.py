@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import re
 from decimal import Decimal
 
 import pytest
 
 from graders.perturbations import crash_everywhere
 from harness.engines.redshift import Redshift, TableFacts
+from harness.errors import UsageError
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
 from tests.engines.conftest import begin
@@ -132,7 +134,9 @@ def test_a_copy_takes_every_key_that_begins_so(redshift: Redshift) -> None:
     redshift.upload(
         {"shop/batch=1/a.csv": "1,a,,\n", "shop/batch=10/a.csv": '10,"x, ""y""\nz",1.239,2026-03-01 10:00:00\n'}
     )
-    assert run(redshift, "COPY orders FROM 's3://shop/batch=1' IAM_ROLE default CSV;").ok
+    done = run(redshift, "COPY orders FROM 's3://shop/batch=1' IAM_ROLE default CSV; SELECT pg_last_copy_count();")
+    assert done.ok, done.explain()
+    assert re.search(r"^ +2$", done.stdout, re.MULTILINE)
     moment = datetime.datetime(2026, 3, 1, 10)
     assert redshift.table("orders").rows == ((1, "a", None, None), (10, 'x, "y"\nz', Decimal("1.23"), moment))
     assert "does not exist" in run(redshift, "COPY orders FROM 's3://shop/batch=2' IAM_ROLE default CSV;").explain()
@@ -326,6 +330,11 @@ def test_a_load_is_killed_after_each_of_its_statements(redshift: Redshift, lab: 
     )
     # BEGIN, CREATE, TRUNCATE, INSERT, DROP: it stands from the TRUNCATE on, which commits.
     assert [bool(point.between) for point in points] == [False, False, False, True, True, False]
+
+
+def test_a_task_on_it_is_not_exported(redshift: Redshift) -> None:
+    with pytest.raises(UsageError, match="can't be exported"):
+        redshift.dump()
 
 
 def test_a_query_without_end_is_ended(redshift: Redshift) -> None:

@@ -24,7 +24,7 @@ SAME = frozenset(
 )
 # Rewritten below to functions of ``redshift_helpers``.
 OWN = {"AVG": "avg", "GETDATE": "getdate", "SYSDATE": "sysdate", "DATEDIFF": "datediff", "DATEADD": "dateadd"}
-OWN |= {"DATE_TRUNC": "date_trunc"}
+OWN |= {"DATE_TRUNC": "date_trunc", "PG_LAST_COPY_COUNT": "last_copy_count"}
 # Left as they are written, where sqlglot takes one for another.
 APART = (*OWN, "DATE_PART", "NOW", "APPROXIMATE", "STRING_AGG", "TO_CHAR", "TO_DATE", "TO_TIMESTAMP", "TRUNC")
 PARTS = {"year", "quarter", "month", "day", "hour", "minute", "second", "millisecond", "microsecond"}

@@ -76,6 +76,8 @@ CREATE FUNCTION redshift.getdate() RETURNS timestamp LANGUAGE sql STABLE AS
     $$ SELECT date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC') $$;
 CREATE FUNCTION redshift.sysdate() RETURNS timestamp LANGUAGE sql STABLE AS
     $$ SELECT transaction_timestamp() AT TIME ZONE 'UTC' $$;
+CREATE FUNCTION redshift.last_copy_count() RETURNS bigint LANGUAGE sql STABLE AS
+    $$ SELECT coalesce(nullif(current_setting('redshift.copied', true), ''), '0')::bigint $$;
 -- Counts the boundaries between the two, as Redshift does: a second may be a year.
 CREATE FUNCTION redshift.datediff(part text, a timestamp, b timestamp) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
@@ -215,6 +217,7 @@ BEGIN
     EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM pg_temp.redshift_load WHERE %s IS NULL ORDER BY file, line',
         relation, array_to_string(named, ', '), array_to_string(made, ', '), problem);
     GET DIAGNOSTICS loaded = ROW_COUNT;
+    PERFORM set_config('redshift.copied', loaded::text, false);
     RAISE INFO 'Load into table ''%'' completed, % record(s) loaded successfully.', target, loaded;
     RETURN loaded;
 END
