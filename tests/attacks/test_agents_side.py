@@ -46,6 +46,7 @@ ALLOWED = (
     "/opt/runtime/resident.py", "/opt/runtime/dbt_calls.py", "/opt/runtime/airflow_calls.py",
     "/opt/runtime/connector_calls.py", "/opt/runtime/door.py", "/sockets/api", "/sockets/fivetran/.fivetran/*",
     "/opt/runtime/gx_calls.py", "/opt/runtime/airflow_waits.py", "/opt/runtime/lake_writer.py", "/work/lake/*", "/work/landing/*",
+    "/opt/runtime/glue/awsglue/*.py", "/sockets/aws",
     "/sockets/.s.PGSQL.5432", "/sockets/dbt/profiles.yml",
     "/sockets/flink/config.yaml", "/sockets/spark/spark-defaults.conf", "/sockets/spark/log4j2.properties",
     "/tmp/airflow/airflow.db",
@@ -60,6 +61,9 @@ VARIABLES = {
     "CHECKPOINTS", "FLINK_CONF_DIR", "JVM_ARGS",
     "LAKE", "JAVA_HOME", "PYSPARK_PYTHON", "SPARK_CONF_DIR", "SPARK_HOME", "SPARK_LAUNCHER_OPTS", "SPARK_LOCAL_IP",
     "API_URL", "S3", "DO_NOT_TRACK", "AIRBYTE_ENABLE_UNSAFE_CODE",
+    "API_URL", "DO_NOT_TRACK", "AIRBYTE_ENABLE_UNSAFE_CODE",
+    "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION",
+    "AWS_EC2_METADATA_DISABLED", "PYTHONPATH",
 }  # fmt: skip
 # Words that tell what is done to the work later.
 TELLING = re.compile(
@@ -79,7 +83,7 @@ def seen(task: Task, sandbox: str) -> dict[str, str]:
             "variables": "env -0",
             "processes": "cat /proc/[0-9]*/cmdline | tr '\\0' ' '; hostname",
             "mounts": "cat /proc/self/mountinfo",
-            "texts": f"cat {OURS}/* {OURS.split(maxsplit=1)[0]}/*/* 2>/dev/null; env",
+            "texts": f"cat {OURS}/* {OURS.split(maxsplit=1)[0]}/*/* /opt/runtime/glue/*/* 2>/dev/null; env",
             "data": "grep -rha '' /data /work /tmp 2>/dev/null | head -c 90000; true",
             "roles": "[ -z \"$PGHOST\" ] || psql -qAtc 'SELECT rolname FROM pg_roles UNION SELECT datname FROM pg_database'",
         }
