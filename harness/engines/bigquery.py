@@ -57,8 +57,8 @@ class BigQuery(CrashingEngine):
     programs: ClassVar[tuple[str, ...]] = ("bq",)
     fidelity: ClassVar[str] = (
         "BigQuery's SQL as far as sqlglot's translation to DuckDB says the same, by `bq query`, `ls` and `show`; other "
-        "statements are refused by name. Partitions, required filters and the bytes of a dry run are a model of our own "
-        "after BigQuery's documentation: clustering saves nothing, slots, quotas and prices are not there. No account."
+        "statements are refused by name. Partitions, required filters and a dry run's bytes are a model of ours after "
+        "BigQuery's documentation: clustering saves nothing, slots, quotas and prices are not there. No account."
     )
 
     def __init__(self, box: Box) -> None:
@@ -74,7 +74,7 @@ class BigQuery(CrashingEngine):
         )
         self._steer("describe")
         self.box.doors[self.port] = socket
-        program = f"#!/bin/sh\nexec {self.box.space.interpreter} -I {self.box.space.runtime}/bq.py \"$@\"\n"
+        program = f'#!/bin/sh\nexec {self.box.space.interpreter} -I {self.box.space.runtime}/bq.py "$@"\n'
         self.box.put("sockets", {"bigquery/bq": program.encode()})
         self.box.run(["chmod", "-R", "755", self._programs], role="driver")
 
@@ -142,9 +142,7 @@ class BigQuery(CrashingEngine):
     def layouts(self) -> Mapping[str, Layout]:
         """Every table and view, as it is defined."""
         found = self._steer("describe")["tables"]
-        return {
-            name: Layout(**{**told, "clustered_by": tuple(told["clustered_by"])}) for name, told in found.items()
-        }
+        return {name: Layout(**{**told, "clustered_by": tuple(told["clustered_by"])}) for name, told in found.items()}
 
     def tables(self) -> frozenset[str]:
         return frozenset(self.layouts())

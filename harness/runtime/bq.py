@@ -17,7 +17,10 @@ bq query --nouse_legacy_sql [--parameter=NAME:TYPE:VALUE …] [--dry_run] [--for
 bq ls [DATASET]
 bq show [--schema] [--format=json] DATASET.TABLE"""
 # Flags of the real program that change nothing here; those with a value, and those without.
-ACCEPTED = {"project_id", "location", "api", "job_id", "label"}, {"quiet", "q", "headless", "batch", "synchronous_mode", "sync"}
+ACCEPTED = (
+    {"project_id", "location", "api", "job_id", "label"},
+    {"quiet", "q", "headless", "batch", "synchronous_mode", "sync"},
+)
 MOST_TIME = 90.0  # seconds
 
 
@@ -121,13 +124,19 @@ def output(form: str, columns: list, rows: list) -> None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([columns, *rows] if columns else [])
     elif form in ("json", "prettyjson"):
-        found = [{name: value if value is None else str(value) for name, value in zip(columns, row)} for row in rows]
+        found = [
+            {name: value if value is None else str(value) for name, value in zip(columns, row, strict=True)}
+            for row in rows
+        ]
         print(json.dumps(found, indent=2 if form == "prettyjson" else None))
     elif columns and form != "none":
         texts = [columns, *[["NULL" if value is None else str(value) for value in row] for row in rows]]
         widths = [max(len(row[place]) for row in texts) for place in range(len(columns))]
         line = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
-        shown = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |" for row in texts]
+        shown = [
+            "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |"
+            for row in texts
+        ]
         print("\n".join([line, shown[0], line, *shown[1:], line]))
 
 
@@ -138,7 +147,12 @@ def listing(rest: list[str]) -> None:
         return
     dataset = rest[0].rpartition(":")[2].rpartition(".")[2]
     rows = [
-        [name.partition(".")[2], "VIEW" if table["is_view"] else "TABLE", table["partitioned_by"], ", ".join(table["clustered_by"])]
+        [
+            name.partition(".")[2],
+            "VIEW" if table["is_view"] else "TABLE",
+            table["partitioned_by"],
+            ", ".join(table["clustered_by"]),
+        ]
         for name, table in sorted(tables.items())
         if name.partition(".")[0] == dataset
     ]

@@ -45,6 +45,7 @@ ALLOWED = (
     "/opt/engine/share/py4j/*", "/opt/engine/include/*", "/opt/engine/etc/*",
     "/opt/runtime/resident.py", "/opt/runtime/dbt_calls.py", "/opt/runtime/airflow_calls.py",
     "/opt/runtime/connector_calls.py", "/opt/runtime/door.py", "/sockets/api", "/sockets/fivetran/.fivetran/*",
+    "/opt/runtime/bq.py", "/sockets/bigquery.socket", "/sockets/bigquery/bq",
     "/opt/runtime/gx_calls.py", "/opt/runtime/airflow_waits.py", "/opt/runtime/lake_writer.py", "/work/lake/*", "/work/landing/*",
     "/opt/runtime/glue/awsglue/*.py", "/sockets/aws",
     "/sockets/.s.PGSQL.5432", "/sockets/dbt/profiles.yml",
@@ -63,6 +64,8 @@ VARIABLES = {
     "API_URL", "S3", "DO_NOT_TRACK", "AIRBYTE_ENABLE_UNSAFE_CODE",
     "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION",
     "AWS_EC2_METADATA_DISABLED", "PYTHONPATH",
+    "BIGQUERY_PORT", "BIGQUERY_PROJECT",
+    "API_URL", "DO_NOT_TRACK", "AIRBYTE_ENABLE_UNSAFE_CODE",
 }  # fmt: skip
 # Words that tell what is done to the work later.
 TELLING = re.compile(

@@ -31,8 +31,8 @@ UNITS = frozenset(("YEAR", "QUARTER", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"
 
 # Of sqlglot's expressions: those that mean the same in both, as tests/engines/test_bigquery.py shows of the functions.
 QUERIES = """
-    Alias And Any Array Between Boolean CTE Case Column DataType Distinct EQ Exists From GT GTE Group Having Identifier In
-    Interval Is Join LT LTE Like Limit Literal NEQ Neg Not Null NullSafeEQ NullSafeNEQ Offset Or Order Ordered
+    Alias And Array Between Boolean CTE Case Column DataType Distinct EQ Exists From GT GTE Group Having Identifier
+    In Interval Is Join LT LTE Like Limit Literal NEQ Neg Not Null NullSafeEQ NullSafeNEQ Offset Or Order Ordered
     Paren Qualify Select Star Subquery Table TableAlias Tuple Union Unnest Values Var Where Window WindowSpec With
 """
 FUNCTIONS = """
@@ -42,9 +42,9 @@ FUNCTIONS = """
     TimestampAdd TimestampSub TimestampTrunc Trim TryCast TsOrDsToDate Upper
 """
 STATEMENTS = """
-    Alter AlterRename AlterSet ClusterProperty ColumnConstraint ColumnDef Commit Create Delete Drop Insert LocationProperty
-    Merge NotNullColumnConstraint PartitionedByProperty Properties Property Rollback Schema Transaction TruncateTable Update
-    When Whens
+    Alter AlterRename AlterSet ClusterProperty ColumnConstraint ColumnDef Commit Create Delete Drop Insert
+    LocationProperty Merge NotNullColumnConstraint PartitionedByProperty Properties Property Rollback Schema Transaction
+    TruncateTable Update When Whens
 """
 KNOWN = frozenset((QUERIES + FUNCTIONS + STATEMENTS).split())
 
@@ -67,7 +67,11 @@ def read(sql: str, parameters: dict, project: str) -> list[exp.Expression]:
     try:
         if any(token.token_type == TokenType.PIPE_GT for token in sqlglot.tokenize(sql, read="bigquery")):
             raise not_here("pipe syntax (`|>`)", "write it as a SELECT")
-        statements = [statement for statement in sqlglot.parse(sql, read="bigquery") if not isinstance(statement, exp.Semicolon | None)]
+        statements = [
+            statement
+            for statement in sqlglot.parse(sql, read="bigquery")
+            if not isinstance(statement, exp.Semicolon | None)
+        ]
     except SqlglotError as error:
         raise Refused(f"Syntax error: {plain(error)}") from None
     except RecursionError:
@@ -153,7 +157,9 @@ def unit_of(node: exp.Expression) -> str:
 def with_unit(node: exp.Expression) -> Refused | None:
     unit = unit_of(node)
     if unit not in UNITS and not (unit == "WEEK" and isinstance(node, exp.DateAdd | exp.DateSub)):
-        return not_here(f"{unit} in {node.sql_name()}", "weeks begin on other days there; use DAY, MONTH, QUARTER or YEAR")
+        return not_here(
+            f"{unit} in {node.sql_name()}", "weeks begin on other days there; use DAY, MONTH, QUARTER or YEAR"
+        )
     return None
 
 
@@ -164,7 +170,7 @@ def extract(node: exp.Extract) -> Refused | None:
 
 
 def data_type(node: exp.DataType) -> Refused | None:
-    if isinstance(node.parent, exp.Interval) or node.this in KNOWN_TYPES and not node.expressions:
+    if isinstance(node.parent, exp.Interval) or (node.this in KNOWN_TYPES and not node.expressions):
         return None
     said = node.sql(dialect="bigquery")
     return not_here(f"the type {said}", f"there are {', '.join(TYPES)}, without a length or precision")
@@ -202,7 +208,12 @@ def constraint(node: exp.ColumnConstraint) -> Refused | None:
 
 
 def prop(node: exp.Property) -> Refused | None:
-    if type(node) is not exp.Property or node.name.lower() in ("require_partition_filter", "description", "friendly_name", "labels"):
+    if type(node) is not exp.Property or node.name.lower() in (
+        "require_partition_filter",
+        "description",
+        "friendly_name",
+        "labels",
+    ):
         return None
     return not_here(f"the option {node.name}", "it would do nothing")
 

@@ -1,8 +1,4 @@
-"""One job on the tables: each statement is read, looked through, priced in bytes, and executed by DuckDB.
-
-What DuckDB has no place for (partitions, clusters, required filters, the text of a view) is a table's comment, so that
-it comes and goes with the table.
-"""
+"""One job on the tables: each statement is read, looked through, priced in bytes, and executed by DuckDB."""
 
 from __future__ import annotations
 
@@ -11,24 +7,36 @@ import tempfile
 from dataclasses import dataclass
 
 import duckdb
-from bigquery_dialect import TYPES, Refused, not_here, read, translated
-from bigquery_scan import Catalog, Partitioning, TableInfo, bytes_scanned, parts, resolved
+from bigquery_dialect import Refused, not_here, read, translated
+from bigquery_layout import (
+    FUNCTION_OF,
+    NAMES,
+    by,
+    comment,
+    declared,
+    expect_layout,
+    info_of,
+    kept_layout,
+    layout,
+    selected,
+    tables_of,
+)
+from bigquery_scan import Catalog, bytes_scanned, parts, resolved
 from sqlglot import exp
 from trusted_reader import encode, failure
 
 MEMORY = "1GB"
-MOST_ROWS, MOST_CLUSTERS, PORTION = 200_000, 4, 2_000
-NAMES = {kind: name for name, kind in TYPES.items()}
+MOST_ROWS, PORTION = 200_000, 2_000
 QUERY = exp.Select | exp.Union
 NOT_IN_TRANSACTIONS = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
-FUNCTION_OF = {"DATE": "DATE_TRUNC", "DATETIME": "DATETIME_TRUNC", "TIMESTAMP": "TIMESTAMP_TRUNC"}
 
 
 def run(path: str, project: str, request: dict, most: int | None) -> dict:
-    """A script: ``{"sql": …, "parameters": {name: [type, text]}, "dry_run": …, "maximum_bytes": …}``.
+    """A script: ``{"sql": …, "parameters": {name: [type, text]}, "dry_run": …, "maximum_bytes": …, "single": …}``.
 
-    Behind ``most`` statements it is cancelled. The answer has the last SELECT's ``columns``, ``types`` and ``rows``, the
-    ``bytes`` of all statements, and for each that was executed a letter (``done``): ``I``, or ``T`` within a transaction.
+    Behind ``most`` statements it is cancelled. The answer has the last SELECT's ``columns``, ``types`` and ``rows``,
+    the ``bytes`` of all statements, and for each that was executed a letter (``done``): ``I``, or ``T`` within a
+    transaction.
     """
     try:
         with connect(path) as link:
@@ -39,7 +47,9 @@ def run(path: str, project: str, request: dict, most: int | None) -> dict:
                     return described(link)
                 if job.cancelled:
                     raise Refused("Job was cancelled")
-                parameters = {name.lower(): (kind, text) for name, (kind, text) in request.get("parameters", {}).items()}
+                parameters = {
+                    name.lower(): (kind, text) for name, (kind, text) in request.get("parameters", {}).items()
+                }
                 statements = read(str(request["sql"]), parameters, project)
                 if request.get("single") and (len(statements) > 1 or not isinstance(statements[0].unnest(), QUERY)):
                     raise Refused("it has to be a single SELECT")
@@ -123,26 +133,9 @@ def append(path: str, table: str, columns: list, rows: list) -> dict:
         file.writelines(json.dumps({f"c{n}": value for n, value in enumerate(row)}) + "\n" for row in rows)
         file.flush()
         source = f"read_json('{file.name}', format='newline_delimited', columns={{{types}}})"
-        link.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM {source}")
+        names = ", ".join(f'"{column}"' for column in columns)
+        link.execute(f"INSERT INTO {table} ({names}) SELECT * FROM {source}")
     return {}
-
-
-def tables_of(link: duckdb.DuckDBPyConnection) -> dict:
-    columns: dict = {}
-    for dataset, table, column, kind in link.execute(
-        "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY column_index"
-    ).fetchall():
-        columns.setdefault(f"{dataset}.{table}", {})[column] = NAMES.get(kind, kind)
-    comments = link.execute(
-        "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() UNION ALL"
-        " SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal"
-    ).fetchall()
-    return {name: info_of(columns.get(name, {}), json.loads(comment or "{}")) for name, comment in comments}
-
-
-def info_of(columns: dict, said: dict) -> TableInfo:
-    partitioning = Partitioning(**said["partitioning"]) if said.get("partitioning") else None
-    return TableInfo(columns, partitioning, tuple(said.get("clustering", ())), bool(said.get("filter")), said.get("view", ""))
 
 
 @dataclass
@@ -183,7 +176,7 @@ class Job:
         cursor = self.link.execute(sql[0])
         found: dict = {
             "columns": [column[0] for column in cursor.description],
-            "types": [NAMES.get(str(column[1]), "NUMERIC" if "DECIMAL" in str(column[1]) else str(column[1])) for column in cursor.description],
+            "types": [type_name(str(column[1])) for column in cursor.description],
             "rows": [],
         }
         while portion := cursor.fetchmany(PORTION):
@@ -267,9 +260,9 @@ class Job:
             if isinstance(action, exp.AlterSet):
                 needs = layout(action).get("filter", info.needs_filter)
                 found.append(comment("TABLE", name, kept_layout(info) | {"filter": needs}))
-            elif isinstance(action, exp.AlterRename) and not action.this.db:
-                found.append(translated(one))
-            elif isinstance(action, exp.ColumnDef) and not action.constraints:
+            elif (isinstance(action, exp.AlterRename) and not action.this.db) or (
+                isinstance(action, exp.ColumnDef) and not action.constraints
+            ):
                 found.append(translated(one))
             else:
                 raise not_here(f"ALTER TABLE … {action.sql(dialect='bigquery')[:80]}")
@@ -287,7 +280,9 @@ class Job:
         if isinstance(query, exp.Values):
             return [translated(statement)]
         self.bytes += bytes_scanned(query, catalog)
-        columns = [column.name for column in schema.expressions] if isinstance(schema, exp.Schema) else list(info.columns)
+        columns = (
+            [column.name for column in schema.expressions] if isinstance(schema, exp.Schema) else list(info.columns)
+        )
         kinds = {column.lower(): kind for column, kind in info.columns.items()}
         for column, given in zip(columns, selected(query, catalog).values(), strict=False):
             moment = "TIMESTAMP" in (given, kinds.get(column.lower()))
@@ -339,6 +334,10 @@ ACTS = (
 )
 
 
+def type_name(kind: str) -> str:
+    return NAMES.get(kind, "NUMERIC" if "DECIMAL" in kind else kind)
+
+
 def tables_in(node: exp.Expression) -> set:
     return {column.table for column in node.find_all(exp.Column)}
 
@@ -347,84 +346,3 @@ def named(table: exp.Expression) -> str:
     if not isinstance(table, exp.Table) or not table.db:
         raise Refused(f'Table "{table.name}" must be qualified with a dataset (e.g. dataset.table).')
     return f"{table.db}.{table.name}"
-
-
-def comment(kind: str, name: str, said: dict) -> str:
-    text = json.dumps(said).replace("'", "''")
-    dataset, _, table = name.partition(".")
-    return f"COMMENT ON {kind} \"{dataset}\".\"{table}\" IS '{text}'"
-
-
-def layout(properties: exp.Expression | None) -> dict:
-    """What a definition says of partitions, clusters and filters."""
-    said: dict = {}
-    for prop in properties.find_all(exp.PartitionedByProperty, exp.ClusterProperty, exp.Property) if properties else ():
-        if isinstance(prop, exp.PartitionedByProperty):
-            said["partitioning"] = partitioning(prop.this)
-        elif isinstance(prop, exp.ClusterProperty):
-            said["clustering"] = [column.name for column in prop.expressions]
-        elif prop.name.lower() == "require_partition_filter":
-            said["filter"] = isinstance(prop.args["value"], exp.Boolean) and prop.args["value"].this
-    return said
-
-
-def kept_layout(info: TableInfo) -> dict:
-    kept = info.partitioning
-    said = {"column": kept.column, "unit": kept.unit, "by": kept.by} if kept else None
-    return {"partitioning": said, "clustering": list(info.clustering), "filter": info.needs_filter}
-
-
-def partitioning(by: exp.Expression) -> dict:
-    sql = by.sql(dialect="bigquery")
-    if isinstance(by, exp.Identifier | exp.Column):
-        return {"column": by.name, "unit": "DAY", "by": by.name}
-    inner = by.this.this if isinstance(by, exp.Cast) else by
-    kinds = exp.Date | exp.DateTrunc | exp.TimestampTrunc | exp.DatetimeTrunc
-    if not isinstance(inner, kinds) or not isinstance(inner.this, exp.Column) or inner.args.get("zone"):
-        raise not_here(f"PARTITION BY {sql}", "partition by a DATE, or by the day, month or year of a moment")
-    unit = inner.args.get("unit")
-    said = inner.sql(dialect="bigquery")
-    return {"column": inner.this.name, "unit": unit.name.upper() if unit else "DAY", "by": said}
-
-
-def by(info: TableInfo) -> str:
-    return info.partitioning.by if info.partitioning else "none"
-
-
-def declared(schema: exp.Schema) -> dict:
-    found = {}
-    for column in schema.expressions:
-        if not isinstance(column, exp.ColumnDef):
-            raise not_here(f"{column.sql(dialect='bigquery')[:80]} in a table's definition")
-        found[column.name] = column.kind.sql(dialect="bigquery")
-    return found
-
-
-def selected(query: exp.Expression, catalog: Catalog) -> dict:
-    """Names and types of a query's columns; a type that nobody can tell is empty."""
-    found = {}
-    for select in resolved(query, catalog).selects:
-        kind = select.type.sql(dialect="bigquery") if select.type else ""
-        found[select.alias_or_name] = kind if kind in TYPES else ""
-    return found
-
-
-def expect_layout(info: TableInfo) -> None:
-    columns = {name.lower(): kind for name, kind in info.columns.items()}
-    kept = info.partitioning
-    if kept:
-        kind = columns.get(kept.column.lower())
-        if kind is None:
-            raise Refused(f"Unrecognized name: {kept.column}")
-        function = kept.by.partition("(")[0].upper() if "(" in kept.by else ""
-        fits = {"": ("DATE",), "DATE": ("TIMESTAMP", "DATETIME")}
-        wanted = fits.get(function, tuple(kind for kind, name in FUNCTION_OF.items() if name == function))
-        if kind and kind not in wanted:
-            raise Refused(f"PARTITION BY expression must be of a fitting type; {kept.by} is of {kind}")
-    elif info.needs_filter:
-        raise Refused("require_partition_filter is only for tables that are partitioned")
-    if len(info.clustering) > MOST_CLUSTERS:
-        raise Refused(f"At most {MOST_CLUSTERS} columns can be clustered by")
-    for column in info.clustering:
-        if column.lower() not in columns:
-            raise Refused(f"Unrecognized name: {column}")

@@ -1,8 +1,8 @@
 """How many bytes a query reads of BigQuery's tables: columns it needs, of the partitions that its filters leave.
 
 The figure is the one that a dry run tells: an upper bound from the text and the tables alone. LIMIT lowers it not at
-all, nor does clustering, whose blocks are left out only while a query runs; nor is there a least of 10 MB a table, which
-is a rule of the bill. Sizes are those that BigQuery documents.
+all, nor does clustering, whose blocks are left out only while a query runs; nor is there a least of 10 MB a table,
+which is a rule of the bill. Sizes are those that BigQuery documents.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ def expect_comparable(query: exp.Expression) -> None:
         moment = exp.DataType.Type.TIMESTAMPTZ
         if moment in types and types & {exp.DataType.Type.DATE, exp.DataType.Type.TIMESTAMP}:
             said = node.sql(dialect="bigquery")[:200]
-            raise Refused(f"No matching signature for operator: a TIMESTAMP isn't compared with a DATE or DATETIME: {said}")
+            problem = "a TIMESTAMP isn't compared with a DATE or DATETIME"
+            raise Refused(f"No matching signature for operator: {problem}: {said}")
 
 
 # -- what is left of a table -------------------------------------------------------------------------------------------
@@ -229,7 +230,9 @@ def bytes_of(reference: Reference, catalog: Catalog) -> int:
 
 def size(column: str, kind: str) -> str:
     name = f'"{column}"'
-    return f"coalesce(2 + strlen({name}), 0)" if kind == "STRING" else f"CASE WHEN {name} IS NULL THEN 0 ELSE {SIZES[kind]} END"
+    if kind == "STRING":
+        return f"coalesce(2 + strlen({name}), 0)"
+    return f"CASE WHEN {name} IS NULL THEN 0 ELSE {SIZES[kind]} END"
 
 
 def quoted(name: str) -> str:
@@ -284,7 +287,11 @@ def key_of(node: exp.Expression, reference: Reference) -> str:
     assert partitioning
     node = node.unnest()
     own = [column for column in node.find_all(exp.Column) if column.table == reference.alias]
-    if not own or len(own) != len(list(node.find_all(exp.Column))) or own[0].name.lower() != partitioning.column.lower():
+    if (
+        not own
+        or len(own) != len(list(node.find_all(exp.Column)))
+        or own[0].name.lower() != partitioning.column.lower()
+    ):
         return ""
     if isinstance(node, exp.Column):
         return "column"

@@ -73,7 +73,9 @@ class Service:
         try:
             return json.loads(text)
         except ValueError:
-            return {"error": f"Resources exceeded during query execution: more than {MOST_TIME:.0f} s, or too much memory"}
+            return {
+                "error": f"Resources exceeded during query execution: more than {MOST_TIME:.0f} s, or too much memory"
+            }
 
     def job(self, request: dict) -> dict:
         """A job of the submission's."""

@@ -1,4 +1,4 @@
-"""Rebuilds twice, loads drops as they come, again, corrected and cancelled, and asks the dashboard for several windows."""
+"""Rebuilds twice, loads drops as they come, again, corrected and cancelled, and asks the dashboard for several days."""
 
 from __future__ import annotations
 
@@ -217,7 +217,9 @@ def cancelled(lab: Lab, world: World) -> list[Cancelled]:
         must_end_well(load(lab, FIRST_DROP), f"the load of {FIRST_DROP}, after one that was cancelled")
         found.append(Cancelled(behind, before, after, between, state(lab)))
         before = after
-    lab.note(f"the load was cancelled behind {', '.join(str(one.behind) for one in found)} of {len(statuses)} statements")
+    lab.note(
+        f"the load was cancelled behind {', '.join(str(one.behind) for one in found)} of {len(statuses)} statements"
+    )
     return found
 
 

@@ -23,7 +23,26 @@ ONE_DAY = datetime.timedelta(days=1)
 COUNTRIES = ("DE", "AT", "CH", "NL", None)
 STATUSES = ("placed", "paid", "shipped", "cancelled")
 COLUMNS = ("order_id", "ordered_at", "country", "status", "amount", "note")
-WORDS = "please ring twice and leave it with the neighbour behind the blue door thank you very much indeed".split()
+WORDS = [
+    "please",
+    "ring",
+    "twice",
+    "and",
+    "leave",
+    "it",
+    "with",
+    "the",
+    "neighbour",
+    "behind",
+    "the",
+    "blue",
+    "door",
+    "thank",
+    "you",
+    "very",
+    "much",
+    "indeed",
+]
 
 Window = tuple[datetime.date, datetime.date]
 
@@ -109,7 +128,8 @@ def build(seed: int, scale: float = 1.0) -> World:
     sold = [day for day in days if day not in EMPTY_DAYS]
     history = [made for day in sold for made in orders_of(day, END, round(9 * max(scale, 0.3)) + draw.randrange(3))]
     moment = datetime.timedelta(seconds=1)
-    for day in (datetime.date(2026, 1, 20), datetime.date(2026, 3, 2), datetime.date(2026, 3, 9), SHORT_DAY, SHORT_DAY + ONE_DAY):
+    edges = [datetime.date(2026, 1, 20), datetime.date(2026, 3, 2), datetime.date(2026, 3, 9)]
+    for day in (*edges, SHORT_DAY, SHORT_DAY + ONE_DAY):
         midnight = datetime.datetime.combine(day, datetime.time(), BERLIN).astimezone(datetime.UTC)
         history += [order(midnight, END, status="paid"), order(midnight - moment, END, status="paid")]
     # Of a country of its own, so that its group has no amount at all.
@@ -145,7 +165,8 @@ def guard(world: World) -> None:
 # -- laying it out ----------------------------------------------------------------------------------------------------
 
 TABLE = """CREATE TABLE {name} (
-    order_id STRING NOT NULL, ordered_at TIMESTAMP, country STRING, status STRING, amount NUMERIC, note STRING, {drop} DATE
+    order_id STRING NOT NULL, ordered_at TIMESTAMP, country STRING, status STRING, amount NUMERIC, note STRING,
+    {drop} DATE
 ) PARTITION BY {drop};"""
 
 
