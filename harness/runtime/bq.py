@@ -99,7 +99,7 @@ def query(flags: dict, rest: list[str]) -> None:
     if request["dry_run"]:
         print(
             "Query successfully validated. Assuming the tables are not modified, running this query will process "
-            f"{'upper bound of ' if 'INSERT' in request['sql'].upper() else ''}{answer['bytes']} bytes of data."
+            f"{answer['bytes']} bytes of data."
         )
         return
     rows = [[plain(value) for value in row] for row in answer.get("rows", ())]

@@ -348,6 +348,8 @@ def test_the_program_answers_as_bq_does(lab: Lab) -> None:
     asked = "SELECT id, amount, at FROM shop.orders WHERE day = @day"
     query = ("query", "--use_legacy_sql=false", "--parameter=day:DATE:2026-03-28")
     assert "will process 36 bytes of data" in said(*query, "--dry_run", asked)
+    load = "BEGIN TRANSACTION; DELETE FROM shop.guarded WHERE day = @day; COMMIT TRANSACTION"
+    assert "will process 12 bytes of data" in said(*query, "--dry_run", load)
     assert said(*query, "--format=csv", asked).splitlines()[1] == "a1,1.25,2026-03-28 23:30:00"
     assert '"amount": "1.25"' in said(*query, "--format=json", asked)
     assert "by_moment" in said("ls", "shop") and "DATE(at)" in said("ls", "shop")

@@ -56,7 +56,6 @@ def run(path: str, project: str, request: dict, most: int | None) -> dict:
                 for statement in statements:
                     answer = job.run(statement)
                 if job.open:
-                    link.rollback()
                     raise Refused("Transaction was not committed at the end of the script; it was rolled back")
             except (Refused, duckdb.Error) as error:
                 # What DuckDB says of the failed statement; an open transaction ends with its connection.
@@ -202,7 +201,7 @@ class Job:
         begins = isinstance(statement, exp.Transaction)
         if begins == self.open:
             raise Refused("Transaction is already in progress" if begins else "There is no transaction in progress")
-        self.open = begins and not self.dry
+        self.open = begins
         return [translated(statement)]
 
     def create(self, statement: exp.Create, catalog: Catalog) -> list:

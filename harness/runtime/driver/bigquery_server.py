@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -33,6 +34,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # isolated mode 
 import bigquery_jobs
 
 MOST_TIME = 60.0  # seconds a job
+MOST_MEMORY = 4 << 30  # bytes of addresses, the libraries' among them
 MOST_REQUEST, MOST_ANSWER, PATIENCE = 1 << 20, 64 << 20, 5.0
 
 
@@ -53,6 +55,8 @@ class Service:
         if child == 0:
             try:
                 os.close(reading)
+                resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+                os.dup2(2, 1)  # standard output is for whoever steers
                 with os.fdopen(writing, "wb") as pipe:
                     pipe.write(json.dumps(function(self.path, *arguments)).encode())
             finally:
