@@ -21,7 +21,7 @@ from bigquery_layout import (
     selected,
     tables_of,
 )
-from bigquery_scan import Catalog, bytes_scanned, parts, resolved
+from bigquery_scan import Catalog, TableInfo, bytes_scanned, parts, resolved
 from sqlglot import exp
 from trusted_reader import encode, failure
 
@@ -65,6 +65,16 @@ def run(path: str, project: str, request: dict, most: int | None) -> dict:
         return {"error": "Query is too complex: it is nested too deeply"}
     except Exception as error:  # a statement that one of the libraries has no answer to
         return failure(error)
+
+
+def warm() -> None:
+    """What the libraries make when they are first used, so that a process forked from this one finds it. No DuckDB:
+    its threads wouldn't be there."""
+    sql = "SELECT DATE(a) AS b, SUM(c) FROM x.y WHERE a >= TIMESTAMP(@d, 'Europe/Berlin') AND c IN (1) GROUP BY b"
+    catalog = Catalog({"x.y": TableInfo({"a": "TIMESTAMP", "c": "NUMERIC"})}, lambda _: [(0,)])
+    for statement in read(sql, {"d": ("DATE", "2026-01-01")}, ""):
+        bytes_scanned(statement, catalog)
+        translated(statement)
 
 
 def connect(path: str) -> duckdb.DuckDBPyConnection:

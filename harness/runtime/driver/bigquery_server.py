@@ -149,6 +149,7 @@ def serve(service: Service, client: socket.socket) -> None:
 def main() -> None:
     path, folder, project = sys.argv[1:]
     service = Service(folder, project)
+    bigquery_jobs.warm()
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
     os.chmod(path, 0o777)
