@@ -78,6 +78,8 @@ def read(sql: str, parameters: dict, project: str) -> list[exp.Expression]:
         raise Refused("Query is too complex: it is nested too deeply") from None
     if not statements:
         raise Refused("Query is empty")
+    # sqlglot knows BEGIN alone as the beginning of a block.
+    statements = [exp.Transaction() if is_begin(statement) else statement for statement in statements]
     for number, statement in enumerate(statements):
         for node in statement.walk():
             expect_known(node)
@@ -85,6 +87,15 @@ def read(sql: str, parameters: dict, project: str) -> list[exp.Expression]:
         for table in statements[number].find_all(exp.Table):
             without_project(table, project)
     return statements
+
+
+def is_begin(statement: exp.Expression) -> bool:
+    return isinstance(statement, exp.Command) and statement.name.upper() == "BEGIN" and not statement.text("expression")
+
+
+def bare(node: exp.Expression) -> str:
+    """In BigQuery's words, without quotation marks."""
+    return node.sql(dialect="bigquery").replace("`", "")
 
 
 def plain(error: Exception) -> str:

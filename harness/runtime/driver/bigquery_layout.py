@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import duckdb
-from bigquery_dialect import TYPES, Refused, not_here
+from bigquery_dialect import TYPES, Refused, bare, not_here
 from bigquery_scan import Catalog, Partitioning, TableInfo, resolved
 from sqlglot import exp
 
@@ -64,7 +64,7 @@ def kept_layout(info: TableInfo) -> dict:
 
 
 def partitioning(by: exp.Expression) -> dict:
-    sql = by.sql(dialect="bigquery")
+    sql = bare(by)
     if isinstance(by, exp.Identifier | exp.Column):
         return {"column": by.name, "unit": "DAY", "by": by.name}
     inner = by.this if isinstance(by, exp.Cast) else by
@@ -72,7 +72,7 @@ def partitioning(by: exp.Expression) -> dict:
     if not isinstance(inner, kinds) or not isinstance(inner.this, exp.Column) or inner.args.get("zone"):
         raise not_here(f"PARTITION BY {sql}", "partition by a DATE, or by the day, month or year of a moment")
     unit = inner.args.get("unit")
-    said = inner.sql(dialect="bigquery")
+    said = bare(inner)
     return {"column": inner.this.name, "unit": unit.name.upper() if unit else "DAY", "by": said}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bigquery_dialect import Refused, plain, translated
+from bigquery_dialect import Refused, bare, plain, translated
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
@@ -295,10 +295,10 @@ def key_of(node: exp.Expression, reference: Reference) -> str:
         return ""
     if isinstance(node, exp.Column):
         return "column"
-    bare = node.transform(lambda part: exp.column(part.name) if isinstance(part, exp.Column) else part)
-    while isinstance(bare, exp.Cast) and isinstance(bare.this, exp.DateTrunc):
-        bare = bare.this
-    return "expression" if bare.sql(dialect="bigquery").lower() == partitioning.by.lower() else ""
+    own_words = node.transform(lambda part: exp.column(part.name) if isinstance(part, exp.Column) else part)
+    while isinstance(own_words, exp.Cast) and isinstance(own_words.this, exp.DateTrunc):
+        own_words = own_words.this
+    return "expression" if bare(own_words).lower() == partitioning.by.lower() else ""
 
 
 def between(key: exp.Expression, bounds: list, reference: Reference, catalog: Catalog) -> Days | None:
