@@ -48,6 +48,7 @@ ALLOWED = (
     "/opt/runtime/bq.py", "/sockets/bigquery.socket", "/sockets/bigquery/bq",
     "/opt/runtime/gx_calls.py", "/opt/runtime/airflow_waits.py", "/opt/runtime/lake_writer.py", "/work/lake/*", "/work/landing/*",
     "/opt/runtime/glue/awsglue/*.py", "/sockets/aws",
+    "/opt/runtime/snowflake_calls.py", "/opt/runtime/emulated_snowflake/*.py",
     "/sockets/.s.PGSQL.5432", "/sockets/dbt/profiles.yml",
     "/sockets/flink/config.yaml", "/sockets/spark/spark-defaults.conf", "/sockets/spark/log4j2.properties",
     "/tmp/airflow/airflow.db",
@@ -65,6 +66,8 @@ VARIABLES = {
     "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION",
     "AWS_EC2_METADATA_DISABLED", "PYTHONPATH",
     "BIGQUERY_PORT", "BIGQUERY_PROJECT",
+    "SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER", "SNOWFLAKE_PASSWORD", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE",
+    "SNOWFLAKE_DATABASE", "SNOWFLAKE_SCHEMA", "SNOWFLAKE_STORAGE", "SNOWFLAKE_EMULATION",
     "API_URL", "DO_NOT_TRACK", "AIRBYTE_ENABLE_UNSAFE_CODE",
 }  # fmt: skip
 # Words that tell what is done to the work later.

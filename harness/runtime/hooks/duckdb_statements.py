@@ -1,18 +1,19 @@
 """Counts the statements a Python process sends to DuckDB, and can end the process after any of them.
 
 DuckDB is a library: there is no wire to count on, so its connection class is wrapped in the submission's own
-process. Two variables steer it: ``STATEMENT_LOG``, a file to which a letter is appended for each finished statement
-(``T`` while a transaction is open, else ``I``), and ``STATEMENT_LAST``, the number after which the process is killed.
+process (see ``counted_statements``). ``STATEMENT_LOG`` is the file that is written.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import signal
 import sys
 
-LOG, LAST = "STATEMENT_LOG", "STATEMENT_LAST"
+import counted_statements
+from counted_statements import reached
+
+LOG = "STATEMENT_LOG"
 METHODS = ("execute", "executemany", "sql", "query", "begin", "commit", "rollback", "append", "from_df")
 # DuckDB finds a data frame by its variable's name in the frame that calls it: this one stands in for the caller's.
 CALL = compile("__method__(*__arguments__, **__options__)", __file__, "eval")
@@ -52,7 +53,6 @@ def counted(method, name: str):
 class State:
     depth = 0
     open = False
-    count = 0
 
 
 state = State()
@@ -64,12 +64,4 @@ def finished(name: str, text: str) -> None:
         state.open = True
     elif words.startswith(CLOSING):
         state.open = False
-    state.count += 1
-    with open(os.environ[LOG], "a") as file:
-        file.write("T" if state.open else "I")
-    reached(state.count)
-
-
-def reached(count: int) -> None:
-    if count >= int(os.environ.get(LAST, sys.maxsize)):
-        os.kill(os.getpid(), signal.SIGKILL)
+    counted_statements.finished(os.environ[LOG], state.open)

@@ -7,6 +7,7 @@ import sys
 # Module -> what wraps it, and the variable that asks for it.
 HOOKS = {
     "duckdb": ("duckdb_statements", "STATEMENT_LOG"),
+    "emulated_snowflake.account": ("snowflake_statements", "SNOWFLAKE_STATEMENT_LOG"),
     "py4j.java_gateway": ("spark_writes", "OTHER_WRITER"),
 }
 
