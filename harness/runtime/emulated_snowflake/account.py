@@ -79,7 +79,7 @@ def connect(database=None, schema=None, session_parameters=None, **options):
         if options.get(name) != account.given[name]:
             raise DatabaseError(msg=f"Incorrect username, password or account was specified ({name})", errno=250001)
     for name, value in (session_parameters or {}).items():
-        rules.judge_parameter(name, value)
+        rules.admit_parameter(name, value)
     autocommit = (session_parameters or {}).get("AUTOCOMMIT", options.pop("autocommit", True))
     link = Connection(
         account.duck_conn.cursor(), account.results_cache, database, schema, False, False, account.db_path, **options
@@ -238,7 +238,7 @@ class Cursor(fakes.FakeSnowflakeCursor):
         if len(statements) != 1:
             message = f"Actual statement count {len(statements)} did not match the desired statement count 1."
             raise ProgrammingError(msg=message, errno=8, sqlstate="0A000")
-        statement = rules.as_snowflake_keeps_it(judged(statements[0]))
+        statement = rules.as_snowflake_keeps_it(admitted(statements[0]))
         self.check_db_and_schema(statement)
         link = self._conn
         if link.is_broken and not isinstance(statement, exp.Rollback):
@@ -343,8 +343,8 @@ class Cursor(fakes.FakeSnowflakeCursor):
             yield row
 
 
-def judged(statement):
-    rules.judge(statement)
+def admitted(statement):
+    rules.admit(statement)
     return statement
 
 

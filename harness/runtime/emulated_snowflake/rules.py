@@ -70,28 +70,28 @@ def wrong(what, errno=1003, sqlstate="42000"):
     return ProgrammingError(msg=f"SQL compilation error:\n{what}", errno=errno, sqlstate=sqlstate)
 
 
-def judge(statement):
+def admit(statement):
     """Raise if the statement isn't one whose meaning is the same here."""
     if not isinstance(statement, STATEMENTS):
         said = statement.sql(dialect="snowflake")
         raise absent(" ".join(said.split()[:4]))
     if isinstance(statement, exp.Create | exp.Drop):
-        judge_object(statement)
+        admit_object(statement)
     if isinstance(statement, exp.Alter):
-        judge_alter(statement)
+        admit_alter(statement)
     if isinstance(statement, exp.Merge):
-        judge_merge(statement)
+        admit_merge(statement)
     if isinstance(statement, exp.Insert) and (statement.args.get("alternative") or statement.args.get("by_name")):
         raise wrong("INSERT OR … and INSERT BY NAME are unknown")
     if isinstance(statement, exp.Set):
-        judge_variable(statement)
+        admit_variable(statement)
     if isinstance(statement, exp.Copy) and statement.this.find(exp.Var, exp.Literal):
         raise absent("COPY INTO a location (unload)")
     for node in statement.walk():
-        judge_part(node)
+        admit_part(node)
 
 
-def judge_object(statement):
+def admit_object(statement):
     kind = str(statement.args.get("kind") or "").upper()
     if kind not in KINDS:
         raise absent(f"{statement.key.upper()} {kind}")
@@ -116,11 +116,11 @@ def is_of_session(statement):
     return isinstance(statement, exp.Alter) and str(statement.args.get("kind")).upper() == "SESSION"
 
 
-def judge_alter(statement):
+def admit_alter(statement):
     if is_of_session(statement):
         for item in statement.find_all(exp.SetItem):
             if isinstance(item.this, exp.EQ):
-                judge_parameter(item.this.this.name, item.this.expression.name or item.this.expression.sql())
+                admit_parameter(item.this.this.name, item.this.expression.name or item.this.expression.sql())
     elif str(statement.args.get("kind")).upper() not in KINDS:
         raise absent(f"ALTER {statement.args.get('kind')}")
     for action in statement.args.get("actions") or ():
@@ -129,14 +129,14 @@ def judge_alter(statement):
             raise absent(f"ALTER … {action.sql(dialect='snowflake')[:60]}")
 
 
-def judge_parameter(name, value):
+def admit_parameter(name, value):
     """A parameter of the session, and the value that a program gives it."""
     name = name.upper()
     if name not in PARAMETERS or PARAMETERS[name] not in (None, str(value).upper()):
         raise absent(f"the session parameter {name} = {value}")
 
 
-def judge_merge(statement):
+def admit_merge(statement):
     for when in statement.args["whens"].expressions:
         if when.args.get("source"):
             raise wrong("WHEN NOT MATCHED BY SOURCE is unknown")
@@ -149,14 +149,14 @@ def judge_merge(statement):
         raise absent("MERGE into something that is no table")
 
 
-def judge_variable(statement):
+def admit_variable(statement):
     for item in statement.expressions:
         given = item.this.expression if isinstance(item.this, exp.EQ) else None
         if not isinstance(given, exp.Literal | exp.Boolean | exp.Neg):
             raise absent("SET of a variable to anything but a literal")
 
 
-def judge_part(node):
+def admit_part(node):
     kind = type(node)
     if kind in FOREIGN:
         raise wrong(f"unexpected {FOREIGN[kind]}")
