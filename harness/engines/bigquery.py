@@ -54,6 +54,7 @@ class BigQuery(CrashingEngine):
     """Reached by ``bq``. A crash is a job that is cancelled behind a statement, as are all after it."""
 
     name: ClassVar[str] = "bigquery"
+    starts_slowly: ClassVar[bool] = True
     programs: ClassVar[tuple[str, ...]] = ("bq",)
     fidelity: ClassVar[str] = (
         "BigQuery's SQL as far as sqlglot's translation to DuckDB says the same, by `bq query`, `ls` and `show`; other "

@@ -22,6 +22,7 @@ class Snowflake(DuckDBFile):
     """
     log_variable: ClassVar[str] = "SNOWFLAKE_STATEMENT_LOG"
     name: ClassVar[str] = "snowflake"
+    starts_slowly: ClassVar[bool] = True
     fidelity: ClassVar[str] = (
         "fakesnow 0.12: the connector's interface, Snowflake's SQL translated to DuckDB 2.0 in the submission's own "
         "process; transactions, MERGE, keys and names corrected to Snowflake's rules, what would be misread (streams, "

@@ -95,7 +95,7 @@ ABSENT = {
     'SELECT "id" FROM t': "quoted name",
     "SELECT hash(id) FROM t": "function hash",
     "SELECT * FROM t JOIN (SELECT v:id AS id FROM t QUALIFY id = max(id) OVER ()) AS u ON t.id = u.id": "an alias",
-    "INSERT ALL INTO t (id) VALUES (n) SELECT 1 AS n": "several tables",
+    "INSERT ALL INTO t (id) VALUES (n) SELECT 1 AS n": "not emulated",
 }
 # What DuckDB would take, and Snowflake doesn't know.
 WRONG = {

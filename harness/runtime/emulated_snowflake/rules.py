@@ -54,7 +54,6 @@ ABSENT = {
     exp.ExternalProperty: "external tables",
     exp.MaskingPolicyColumnConstraint: "masking policies",
     exp.MatchRecognize: "MATCH_RECOGNIZE",
-    exp.MultitableInserts: "INSERT into several tables",
     exp.Connect: "CONNECT BY",
 }
 OFFSET_TYPES = (exp.DataType.Type.TIMESTAMPTZ,)
