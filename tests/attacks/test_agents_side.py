@@ -13,6 +13,7 @@ from harness.sandboxes import _choice, _environments
 from harness.sandboxes._box import Box
 from harness.task import HIDDEN_SEEDS, Task, load_suite
 from harness.workplace import workplace
+from tests.turns import SANDBOXES, everyday_sandbox
 
 TASKS = load_suite()
 KEYS = {
@@ -107,11 +108,12 @@ def seen(task: Task, sandbox: str) -> dict[str, str]:
         pytest.param(
             sandbox,
             task,
-            # Every task in one of the sandboxes, in turns; the other one by night.
-            marks=[getattr(pytest.mark, sandbox)] + ([] if (turn + number) % 2 else [pytest.mark.nightly]),
+            # Every task in one of the sandboxes; the other one by night.
+            marks=[getattr(pytest.mark, sandbox)]
+            + ([] if sandbox == everyday_sandbox(task, number) else [pytest.mark.nightly]),
             id=f"{sandbox}-{task.id}",
         )
-        for turn, sandbox in enumerate(("docker", "bubblewrap"))
+        for sandbox in SANDBOXES
         for number, task in enumerate(TASKS)
     ],
 )

@@ -17,8 +17,8 @@ from harness.grading import suite_contract
 from harness.sandboxes import _choice
 from harness.task import HIDDEN_SEEDS, Task, load_suite
 from harness.verify import Case, cases, judge, task_problems, telling_mutants
+from tests.turns import SANDBOXES, everyday_sandbox
 
-SANDBOXES = ("docker", "bubblewrap")
 EVERYDAY_MUTANTS = 6  # a task
 
 
@@ -40,7 +40,8 @@ def marks(turn: int, case: Case, number: int) -> list[pytest.MarkDecorator]:
     first_world, its_turn = case.seed == HIDDEN_SEEDS[0], turn == number % 2
     if slow := slow_engines(case.task):
         mutants = everyday_mutants(case.task)[:1] if case.task.id in {first_task(engine) for engine in slow} else []
-        proven = {"reference": turn == 0, "mutant": turn == 1 and case.name in mutants}
+        of_reference = SANDBOXES.index(everyday_sandbox(case.task, 0))
+        proven = {"reference": turn == of_reference, "mutant": turn == 1 and case.name in mutants}
         return [] if first_world and proven.get(case.kind) else [pytest.mark.nightly]
     everyday = {
         "reference": turn == HIDDEN_SEEDS.index(case.seed),
