@@ -212,7 +212,7 @@ def build(seed: int, scale: float = 1.0) -> World:
         build_plain(maker)
         build_attributes(maker, number)
         build_unknown(maker, number)
-        build_changing(maker)
+        build_changing(maker, number)
     world = maker.world()
     guard(world)
     return world
@@ -245,12 +245,17 @@ def build_attributes(maker: Maker, number: int) -> None:
         maker.put("product_categories", product, category, number % 3 > 0 and position == number % 3)
     maker.order("categories", maker.user("plain"), product)
 
-    # By the clock of Berlin it is another day, another month, another year.
-    order = maker.name("O", "orders", "midnight")
-    day = (datetime.date(2026, 3, 31), datetime.date(2026, 2, 11), datetime.date(2024, 12, 31))[number % 3]
-    moment = datetime.datetime(day.year, day.month, day.day, 23, 15 + draw.randrange(40), tzinfo=datetime.UTC)
-    maker.header(order, maker.user("plain"), moment)
-    maker.line(order, 1, maker.product("plain"))
+    # By the clock of Berlin it is another day, another month, another year: by two hours in summer, by one in winter.
+    for day, hour in (
+        (datetime.date(2026, 3, 31), 22),
+        (datetime.date(2026, 2, 11), 23),
+        (datetime.date(2024, 12, 31), 23),
+        (datetime.date(2026, 2, 12), 22),
+    )[number % 2 :: 2]:
+        order = maker.name("O", "orders", "midnight")
+        moment = datetime.datetime(day.year, day.month, day.day, hour, 15 + draw.randrange(40), tzinfo=datetime.UTC)
+        maker.header(order, maker.user("plain"), moment)
+        maker.line(order, 1, maker.product("plain"))
 
 
 def build_unknown(maker: Maker, number: int) -> None:
@@ -278,12 +283,14 @@ def build_unknown(maker: Maker, number: int) -> None:
     maker.line(order, 1, product)
     for line, said in enumerate(({"quantity": None}, {"quantity": 0}, {"quantity": -2}, {"unit_price": None}), 2):
         maker.line(order, line, product, **said)
-    # Wrong the first night, mended the second.
+    # Wrong the first night, mended the second; and the other way round.
     maker.line(order, 6, product, nights=(1,), quantity=None)
     maker.line(order, 6, product, nights=(2,))
+    maker.line(order, 7, product, nights=(1,))
+    maker.line(order, 7, product, nights=(2,), quantity=0)
 
 
-def build_changing(maker: Maker) -> None:
+def build_changing(maker: Maker, number: int) -> None:
     draw = maker.draw
     user, product = maker.name("U", "users", "changed"), maker.name("P", "products", "changed")
     segments, categories = draw.sample(SEGMENTS, 2), draw.sample(CATEGORIES, 2)
@@ -302,6 +309,18 @@ def build_changing(maker: Maker) -> None:
     maker.line(order, 2, product, nights=(2,))
     maker.line(order, 3, product, nights=(2,))
     maker.order("deleted", user, product, nights=(1,))
+    # Of other orders only the header is corrected: the time, in a year that had no order before; the user; the status.
+    order = maker.name("O", "orders", "corrected")
+    moment = maker.moment(10)
+    late = datetime.datetime(2024, draw.randrange(1, 12), 29, 12, tzinfo=datetime.UTC)
+    before, now = (
+        ((user, None, "paid"), (user, late, "paid")),
+        ((None, moment, "paid"), (user, moment, "paid")),
+        ((user, moment, "paid"), (user, moment, "shipped")),
+    )[number % 3]
+    maker.put("orders", order, *before, nights=(1,))
+    maker.put("orders", order, *now, nights=(2,))
+    maker.line(order, 1, product)
 
 
 def guard(world: World) -> None:
@@ -313,11 +332,12 @@ def guard(world: World) -> None:
     assert all(fact["user_id"] == UNKNOWN for order in world.orders["guest"] for fact in by_order[order])
     assert all(fact["date"] is None for order in world.orders["headless"] for fact in by_order[order])
     headers = {row[0]: row for row in first.orders}
-    for order in world.orders["midnight"]:
-        assert by_order[order][0]["date"] != headers[order][2].date()
+    for hours in (0, 1, 2):  # no fixed difference is right for all of them
+        fixed = [(headers[order][2] + datetime.timedelta(hours=hours)).date() for order in world.orders["midnight"]]
+        assert fixed != [by_order[order][0]["date"] for order in world.orders["midnight"]]
     assert {day["year"] for day in first.dim_date()} == {2025, 2026}, "years by the clock of Berlin"
-    assert len(first.rejected()) == 5 * len(world.orders["rejected"])
-    assert len(second.rejected()) == 4 * len(world.orders["rejected"])
+    assert {day["year"] for day in second.dim_date()} == {2024, 2025, 2026}
+    assert len(first.rejected()) == len(second.rejected()) == 5 * len(world.orders["rejected"])
     early = world.users["early"]
     assert early and not early & {row[0] for row in first.users} and early <= {row[0] for row in second.users}
     assert not world.orders["deleted"] & {row[0] for row in second.orders}
