@@ -40,11 +40,13 @@ Sales = Mapping[str, tuple[Sale, ...]]
 
 @dataclass(frozen=True)
 class World:
-    """What the stores deliver by day, and the day that they deliver again with other figures."""
+    """What the stores deliver by day, the day that they deliver again with other figures, and one that can be left out
+    of what is loaded: the night's run didn't start."""
 
     sales: Sales
     again: str
     corrected: tuple[Sale, ...]
+    missed: str
 
     def with_correction(self) -> Sales:
         return {**self.sales, self.again: self.corrected}
@@ -65,7 +67,9 @@ def build(seed: int, scale: float = 1.0) -> World:
     late = sales(again, STORES[0])[:3]
     corrected = tuple(sorted((changed, *kept, *late), key=lambda sale: (sale.store, sale.receipt)))
     assert again[:7] != NEW[:7] and second not in corrected
-    return World(delivered, again, corrected)
+    missed = draw.choice(DAYS[3:5])
+    assert missed[:7] != NEW[:7]
+    return World(delivered, again, corrected, missed)
 
 
 def daily(sales: Sales, days: Iterable[str]) -> list[dict[str, object]]:
@@ -110,10 +114,10 @@ def deliver(lab: Lab, day: str, sales: Iterable[Sale]) -> None:
     lab.deliver({f"drop/{day}/{name}": text for name, text in delivery(day, sales).items()})
 
 
-def furnish(world: World, lab: Lab) -> None:
-    """The load itself, what the stores have delivered, and the days that are done."""
+def furnish(world: World, lab: Lab, missed: str = "") -> None:
+    """The load itself, what the stores have delivered, and the days that are done; ``missed`` isn't."""
     lab.box.put("work", lab.task.workspace.files)
-    done = DAYS[:-1]
+    done = [day for day in DAYS[:-1] if day != missed]
     landing = {
         f"landing/{day}/{name}": text.encode() for day in done for name, text in delivery(day, world.sales[day]).items()
     }
