@@ -11,7 +11,7 @@ from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.tables import assert_same_rows
-from graders.transactions import horizon, largest_transaction
+from graders.transactions import horizon, largest_transaction, rows_read
 from harness.engines.postgres import Postgres
 from harness.errors import SubmissionFault
 from harness.lab import Lab
@@ -21,6 +21,7 @@ from harness.tables import Table
 from .world import NEW, OLD, PHASES, STEPS, WRITERS, Order, Orders, World, Write, applied, furnish
 
 MOST_ORDERS = 1000  # a transaction
+FEW_ROWS = 100  # a step that takes locks may read
 CRASHES = 3
 OPERATION = Operation(
     command="psql --no-psqlrc --quiet -v ON_ERROR_STOP=1 -f 1_prepare.sql",
@@ -57,12 +58,15 @@ COMPARED = {
 }
 ID = {"order_id": "integer", "ref": "text"}
 SHAPE = """
-    SELECT 'column ' || column_name || ' ' || data_type || ' ' || is_nullable AS part FROM information_schema.columns
-    WHERE table_schema = 'legacy' AND table_name = 'orders'
-    UNION ALL SELECT 'kind ' || relkind::text FROM pg_class WHERE oid = 'legacy.orders'::regclass
+    WITH own AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$')
+    SELECT concat_ws(' ', 'column', column_name, data_type, character_maximum_length, is_nullable) AS p
+    FROM information_schema.columns WHERE table_schema = 'legacy' AND table_name = 'orders'
     UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger WHERE tgrelid = 'legacy.orders'::regclass AND NOT tgisinternal
     UNION ALL SELECT 'constraint ' || contype::text || ' ' || conkey::text FROM pg_constraint
         WHERE conrelid = 'legacy.orders'::regclass
+    UNION ALL SELECT concat('relation ', relkind, ' ', oid::regclass) FROM pg_class
+        WHERE relkind IN ('r', 'p', 'v', 'm', 'S') AND relnamespace IN (TABLE own)
+    UNION ALL SELECT concat('function ', oid::regprocedure) FROM pg_proc WHERE pronamespace IN (TABLE own)
 """
 
 
@@ -79,7 +83,8 @@ class Phase:
     """A step and what was seen once the apps had written after it.
 
     ``taken``: whether an order was added with the ``ref`` of another one, by the table it was added through.
-    ``largest``: the most orders that one of the step's transactions wrote to the new table.
+    ``largest``: the most orders that one of the step's transactions wrote to the new table; ``read``: how many rows of
+    all tables the step read.
     """
 
     step: Completed | None
@@ -88,6 +93,7 @@ class Phase:
     said: str
     tables: Tables
     largest: int
+    read: int
 
 
 def look(lab: Lab) -> Tables:
@@ -117,11 +123,10 @@ def run(lab: Lab, step: str) -> Completed:
 def go(lab: Lab, writes: Sequence[Write], step: str | None, writers: Sequence[str]) -> Phase:
     """Run a step if there is one, let the apps write, then look."""
     postgres = lab.use(Postgres)
-    before = horizon(postgres)
+    before, read = horizon(postgres), rows_read(postgres)
     done = run(lab, step) if step else None
-    largest = 0
-    if done and done.ok and step in STEPS:
-        largest = largest_transaction(postgres, NEW, before)
+    read = rows_read(postgres) - read
+    largest = largest_transaction(postgres, NEW, before) if done and done.ok and step in STEPS else 0
     held = writes[0].order
     twins = [Write(table, "add", held) for table in writers]
     succeeded, said = written_by_an_app(lab, [write.sql() for write in (*writes, *twins)])
@@ -132,6 +137,7 @@ def go(lab: Lab, writes: Sequence[Write], step: str | None, writers: Sequence[st
         said,
         look(lab),
         largest,
+        read,
     )
 
 
@@ -173,10 +179,7 @@ def under_way(lab: Lab, world: World, move: Move) -> dict[str, tuple[Completed, 
 
 @dataclass(frozen=True)
 class Back:
-    """After a rollback: how it ended, the old app's writes, what ``legacy.orders`` was and is, and both tables.
-
-    ``again``: the steps done once more after that, and the tables then.
-    """
+    """After a rollback: the old app's writes, what there was and is; and once the steps have been done ``again``."""
 
     phase: Phase
     shapes: tuple[list[str], list[str]]
@@ -201,7 +204,7 @@ def back(lab: Lab, world: World, move: Move) -> dict[str, Back]:
 
 
 def shape(lab: Lab) -> list[str]:
-    return sorted(str(part) for part in lab.use(Postgres).query(SHAPE).column("part"))
+    return sorted(str(part) for part in lab.use(Postgres).query(SHAPE).column("p"))
 
 
 @scenario
@@ -391,6 +394,7 @@ def preparing_and_switching_move_no_orders(move: Move) -> None:
         if name != "copied":
             phase = phase_of(move, name)
             assert not phase.largest, f"{step}.sql: a transaction wrote {phase.largest} orders to {NEW}"
+            assert phase.read < FEW_ROWS, f"{step}.sql goes through the orders: it read {phase.read} rows"
 
 
 # canary: 463ac6cf-610c-48f3-bbad-76dc23783cb6

@@ -67,7 +67,8 @@ Orders = dict[str, Order]
 
 @dataclass(frozen=True)
 class Write:
-    """One statement of an app: ``add``, ``change`` (amount, time and note), ``move`` (the status) or ``delete``."""
+    """One statement of an app: ``add``, ``place`` (add and leave the status out), ``change`` (amount, time and note),
+    ``move`` (the status) or ``delete``."""
 
     table: str
     kind: str
@@ -80,8 +81,10 @@ class Write:
         _, _, amount, placed, status, note = columns
         where = f"WHERE ref = {value['ref']}"
         match self.kind:
-            case "add":
-                names, values = ", ".join(columns), ", ".join(value.values())
+            case "add" | "place":
+                if self.kind == "place":
+                    del value[status]
+                names, values = ", ".join(value), ", ".join(value.values())
                 return f"INSERT INTO {self.table} ({names}) VALUES ({values}) RETURNING order_id"
             case "change":
                 changes = ", ".join(f"{column} = {value[column]}" for column in (amount, placed, note))
@@ -162,13 +165,19 @@ def build(seed: int, scale: float = 1.0) -> World:
             del alive[known.ref]
         other = order(known.ref)
         changes = {
-            "change": {"cents": other.cents, "placed": other.placed, "note": f"was {known.note}"},
+            "change": {
+                "cents": other.cents,
+                "placed": other.placed,
+                "note": f"was {known.note}" if len(used) % 2 else None,
+            },
             "move": {"status": draw.choice([status for status in STATUSES if status != known.status])},
         }
         return Write(table, kind, replace(known, **changes.get(kind, {})))
 
     kinds = ("add", "add", "change", "change", "move", "delete", "delete")
     writes = {phase: [one(table, kind) for table in WRITERS[phase] for kind in kinds] for phase in PHASES}
+    first = next(number for number, write in enumerate(writes["switched"]) if write.table == NEW)
+    writes["switched"][first] = Write(NEW, "place", replace(writes["switched"][first].order, status="N"))
     for phase in PHASES[1:]:
         # What one app has deleted comes again, and what it has added is changed: by the other one where there are two.
         other = dict(zip(WRITERS[phase], reversed(WRITERS[phase]), strict=True))
