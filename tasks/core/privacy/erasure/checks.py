@@ -145,6 +145,15 @@ def story(lab: Lab, world: World) -> Story:
 
 
 @scenario
+def failing(lab: Lab, world: World) -> Completed:
+    """The database isn't there: nothing can be erased."""
+    furnish(world, lab)
+    lab.note("a person was to be erased without a database")
+    nowhere = {"PGHOST": "127.0.0.1", "PGPORT": "9", "DATABASE_URL": "postgresql://loader@127.0.0.1:9/warehouse"}
+    return lab.run("python", "erase.py", "--user-id", str(world.persons[0]), variables=nowhere)
+
+
+@scenario
 def killed(lab: Lab, world: World) -> list[AfterCrash[Seen]]:
     def prepare() -> None:
         lab.fresh()
@@ -171,16 +180,21 @@ def erased_at(world: World, step: str) -> tuple[int, ...]:
     return world.persons[:1] if step in (ONE, ONE_AGAIN) else world.persons
 
 
+def day_of(step: str) -> str:
+    return NEXT if step == LATER else LATEST
+
+
 def assert_no_traces(seen: Seen, world: World, step: str, *places: str) -> None:
     for number in erased_at(world, step):
-        left = seen.traces(world.secrets(number), *places)
+        left = seen.traces(world.secrets(number, day_of(step)), *places)
         assert not left, f"{step}: of {number} is left in {'; '.join(left[:SHOWN])}"
 
 
 def assert_tables(seen: Seen, expected: Mapping[str, list[Row]], names: Iterable[str], when: str) -> None:
     for name in names:
         wanted = Counter(canonical({column: row[column] for column in COLUMNS[name]}) for row in expected[name])
-        missing, surplus = wanted - seen.tables[name], seen.tables[name] - wanted
+        found = Counter({row: many for row, many in seen.tables[name].items() if not is_a_number_alone(name, row)})
+        missing, surplus = wanted - found, found - wanted
         assert wanted, f"nothing is expected in {name}"
         assert not missing and not surplus, (
             f"{when}: {name} lacks {sum(missing.values())} rows and has {sum(surplus.values())} others; "
@@ -188,11 +202,18 @@ def assert_tables(seen: Seen, expected: Mapping[str, list[Row]], names: Iterable
         )
 
 
+def is_a_number_alone(table: str, row: str) -> bool:
+    """A row about nobody in a table of people: whoever keeps a number where the person was may do so."""
+    said = json.loads(row) if table in OF_PEOPLE else {}
+    return bool(said) and all(said[column] is None for column in PERSONAL & said.keys())
+
+
 def of_others(rows: Iterable[Row], persons: Iterable[int]) -> list[Row]:
     return [row for row in rows if row["user_id"] not in set(persons)]
 
 
 OF_PEOPLE = ("raw.users", "staging.contacts", "history.users", "marts.customers", "backup.users_202602")
+PERSONAL = {"name", "email", "phone", "address", "email_key", "domain"}
 SUMS = ("marts.sales_by_day", "marts.sales_by_city")
 ORDERS = ("raw.orders", "marts.orders")
 
@@ -200,7 +221,8 @@ ORDERS = ("raw.orders", "marts.orders")
 @check("security", clauses=["collaboration-protocol/design-data-governance"])
 def nothing_of_a_person_is_left_in_the_tables(story: Story, world: World) -> None:
     for step in (ONE, BOTH):
-        assert_no_traces(after(story, step), world, step, *{f"{table.partition('.')[0]}." for table in TABLES})
+        seen = after(story, step)
+        assert_no_traces(seen, world, step, *{place for place, _ in seen.texts})
 
 
 @check("security", clauses=["collaboration-protocol/design-data-governance"])
@@ -210,7 +232,8 @@ def nothing_of_a_person_is_left_in_the_files(story: Story, world: World) -> None
         assert_no_traces(seen, world, step, *seen.files)
         rows = [row for path in seen.files if path.startswith("lake/exports/") for row in rows_of(seen, path)]
         for number in map(str, erased_at(world, step)):
-            assert not any(row and row[0] == number for row in rows), f"{step}: {number} is still in the exports"
+            left = [row for row in rows if row and row[0] == number and any(row[1:])]  # a number alone may stay
+            assert not left, f"{step}: {number} is still in the exports"
 
 
 @check("security", clauses=["collaboration-protocol/design-data-governance"])
@@ -257,7 +280,7 @@ def everybody_elses_lines_stay(story: Story, world: World) -> None:
             assert path in seen.files, f"{step}: {path} is gone"
             if ".csv" in path:
                 kept = [row for row in csv.reader(io.StringIO(before)) if row[0] not in map(str, persons)]
-                wanted, found = map(Counter, (map(canonical_row, kept), map(canonical_row, rows_of(seen, path))))
+                wanted, found = map(Counter, (map(tuple, kept), map(tuple, rows_of(seen, path))))
             elif path.endswith(".jsonl"):
                 letters = [bad for bad in world.bad if bad.day in path and bad.user_id not in persons]
                 wanted = Counter(canonical({"reason": bad.reason, "record": bad.line}) for bad in letters)
@@ -275,10 +298,6 @@ def number_of(line: str) -> int:
     """The number at the beginning of a line of the report's table; 0 for other lines."""
     match = re.match(r"\| (\d+) \|", line)
     return int(match[1]) if match else 0
-
-
-def canonical_row(row: list[str]) -> str:
-    return json.dumps(row, ensure_ascii=False)
 
 
 def rows_of(seen: Seen, path: str) -> list[list[str]]:
@@ -312,11 +331,13 @@ def erasing_again_changes_nothing(story: Story) -> None:
 def no_delivery_brings_a_person_back(story: Story, world: World) -> None:
     for step, days in ((RELOADED, (LOADED, LATEST)), (LATER, (LOADED, LATEST, NEXT))):
         seen = after(story, step)
-        loaded = (*OF_PEOPLE[:4], *ORDERS, "raw.events")
-        written = [path for path in seen.files if path.startswith("lake/") and (LATEST in path or NEXT in path)]
-        assert_no_traces(seen, world, step, *loaded, *written)
+        for number in world.persons:
+            secrets = world.secrets(number, day_of(step))
+            back = set(seen.traces(secrets)) - set(after(story, BOTH).traces(secrets))
+            back = {trace for trace in back if not trace.startswith(("lake/logs/", "ops.log:"))}  # see the next check
+            assert not back, f"{step}: of {number} has come back {'; '.join(sorted(back)[:SHOWN])}"
         expected = world.tables(*days, erased=world.persons)
-        assert_tables(seen, expected, loaded, step)
+        assert_tables(seen, expected, (*OF_PEOPLE[:4], *ORDERS, "raw.events"), step)
 
 
 @check("security", clauses=["collaboration-protocol/design-data-governance"])
@@ -326,7 +347,7 @@ def nobody_who_is_erased_is_named_from_then_on(story: Story, world: World) -> No
         logged, done = logged_lines(after(story, step)), story.done[step]
         said = [done.stdout, done.stderr, *(logged - before if before is not None else ())]
         for number in erased_at(world, step):
-            find = pattern(world.secrets(number))
+            find = pattern(world.secrets(number, day_of(step)))
             named = [found[0] for text in said if (found := find.search(text.casefold()))]
             assert not named, f"{step}: the program says or logs {named[0]!r}"
         before = logged
@@ -347,7 +368,7 @@ def everybody_else_is_loaded_as_before(story: Story, world: World) -> None:
         assert not lost, f"a new day: {name} lacks {sum(lost.values())} rows of others: {list(lost)[:SHOWN]}"
     for path, text in world.exports(NEXT).items():
         rows = [row for row in csv.reader(io.StringIO(text)) if row[0] not in map(str, world.persons)]
-        lost = Counter(map(canonical_row, rows)) - Counter(map(canonical_row, rows_of(seen, path)))
+        lost = Counter(map(tuple, rows)) - Counter(map(tuple, rows_of(seen, path)))
         assert not lost, f"a new day: {path} lacks {sum(lost.values())} rows: {list(lost)[:SHOWN]}"
     others = [bad for bad in world.bad if bad.day == NEXT and bad.user_id not in world.persons]
     wanted = Counter(canonical({"reason": bad.reason, "record": bad.line}) for bad in others)
@@ -360,13 +381,19 @@ def everybody_else_is_loaded_as_before(story: Story, world: World) -> None:
 @check("durability", clauses=["constraints/always-implement-idempotent-pipelines", "constraints/never-lose-data"])
 def a_killed_erasure_is_completed_by_the_next(killed: list[AfterCrash[Seen]], world: World) -> None:
     # The first was killed before it had done anything: what it leaves is what an undisturbed run leaves.
-    secrets, whole = world.secrets(world.persons[0]), killed[0].seen
+    secrets, whole = world.secrets(world.persons[0], LATEST), killed[0].seen
     for point in killed:
         said = f"killed after statement {point.after} of {point.of} and run again"
         left = set(point.seen.traces(secrets)) - set(whole.traces(secrets))
         assert not left, f"{said}: there is left {'; '.join(sorted(left)[:SHOWN])}"
         differing = [name for name in TABLES if name != "ops.log" and point.seen.tables[name] != whole.tables[name]]
         assert not differing, f"{said}: {', '.join(differing)} has other rows than after a run that wasn't killed"
+
+
+@check("quality", clauses=["constraints/never-lose-data"])
+def nobody_is_said_to_be_gone_who_is_not(failing: Completed, story: Story) -> None:
+    after(story, ONE)
+    assert not failing.ok, "erase.py ends with exit code 0 though it had no database: the help desk takes it for done"
 
 
 # canary: 69eb550c-40cf-4d81-8514-8bfe47b34da5

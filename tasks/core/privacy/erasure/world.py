@@ -171,12 +171,13 @@ class World:
         """All that a user has ever been."""
         return [user for users in (*self.users.values(), self.backup) for user in users if user.user_id == number]
 
-    def secrets(self, number: int) -> set[str]:
-        """What only this person has, in small letters; for addresses also as the newsletter has them."""
+    def secrets(self, number: int, day: str) -> set[str]:
+        """What only this person has, of all that have come up to a day, in small letters; for addresses also as the
+        newsletter has them."""
         own = self.values(number)
-        numbers = {user.user_id for users in self.users.values() for user in users} - {number}
+        numbers = {user.user_id for when in DAYS if when <= day for user in self.users[when]} - {number}
         others = {value for other in numbers for value in self.values(other)}
-        emails = {user.email for user in self.of(number)}
+        emails = {user.email for user in self.of(number) if user.email.casefold() not in others}
         tokens = {base64.urlsafe_b64encode(email.encode()).decode().rstrip("=").casefold() for email in emails}
         return own - others | tokens
 
@@ -298,6 +299,8 @@ def table_text(rows: Iterable[Iterable[object]]) -> str:
 def build(seed: int, scale: float = 1.0) -> World:
     draw = random.Random(seed)  # noqa: S311
     numbers = draw.sample(range(1000, 9999), round(36 * scale))
+    # A number that begins like the first person's.
+    numbers[7] = longer = 10 * numbers[0] + draw.randrange(10)
     firsts = ("Anna", "Ben", "Carla", "Dora", "Emil", "Franz", "Gerda", "Hugo")
     lasts = ("Ebner", "Groß", "Hölzl", "Ivić", "Jäger", "Kern", "O'Neill", "Moser")
 
@@ -314,6 +317,7 @@ def build(seed: int, scale: float = 1.0) -> World:
     people[cohabitant] = replace(people[cohabitant], address=people[first].address, phone=people[first].phone)
     people[namesake] = replace(people[namesake], name=people[second].name)
     people[joanna] = replace(people[joanna], email=f"jo{people[first].email}")
+    people[longer] = replace(people[longer], address=f"Gasse {longer}, {first} Wien")  # a number that is no user's
     older = [
         replace(person, email=f"old.{person.email}", phone=f"+43 2 {draw.randrange(10**6, 10**7)}")
         if draw.random() < 0.5 or person.user_id in (first, second)
@@ -323,9 +327,11 @@ def build(seed: int, scale: float = 1.0) -> World:
     # On the second day some have moved; the third day brings newcomers, and says again what is known of the two.
     moved = [
         replace(people[number], email=f"new.{people[number].email}", address=f"Neue {people[number].address}")
-        for number in (first, second, namesake, *numbers[8:12])
+        for number in (first, second, namesake, *numbers[7:12])
     ]
-    newcomers = tuple(user(number) for number in draw.sample(range(10_000, 12_000), 3))
+    # The second person comes back under a new number.
+    newcomers = [user(number) for number in draw.sample([n for n in range(10_000, 12_000) if n != longer], 4)]
+    newcomers[0] = replace(newcomers[0], name=moved[1].name, email=moved[1].email)
     again = tuple(replace(person, phone=f"{person.phone}-9") for person in moved[:2])
     users = {LOADED: tuple(people.values()), LATEST: tuple(moved), NEXT: (*newcomers, *again, *moved[2:4])}
 
@@ -347,13 +353,13 @@ def build(seed: int, scale: float = 1.0) -> World:
             *[(draw.choice(numbers[6:]), draw.choice((None, *numbers[6:]))) for _ in range(10)],
         ]:
             events.append(Event(next(ids), day, "gift" if recipient else "login", actor, recipient))
-        for person in (first, second, joanna, numbers[7]):
+        for person in (first, second, joanna, longer):
             number = next(ids)
             row = {"order_id": number, "user_id": person, "city": "Graz", "amount": "a lot"}
             row |= {"ship_to": people[person].address, "note": f"write to {people[person].email.upper()}"}
             line = json.dumps(row, ensure_ascii=False)
             bad.append(Bad("orders", day, person, "no amount: a lot", line))
-        for person in (first, numbers[7]):
+        for person in (first, longer):
             known = people[person]
             email = f"{known.email.upper()} "  # a blank too many
             line = json.dumps({**vars(known), "email": email}, ensure_ascii=False)
