@@ -44,13 +44,16 @@ def crash_everywhere(
     observe: Callable[[], Seen],
     most: int = MOST_POINTS,
     meanwhile: Callable[[], None] = lambda: None,
+    within: int = 0,
 ) -> list[AfterCrash[Seen]]:
     """Kill ``act`` after each of its statements in turn, run it again, and observe.
 
     ``prepare`` brings the world to where ``act`` starts from (it begins with ``lab.fresh()`` or a restored state);
     ``meanwhile`` is what the world does before it is run again. Every statement is a crash point; where there are more
     than ``most``, the commits are, for between two commits the database stands as it stood after the first; where those
-    are too many, as many of them as ``most``, spread evenly, the first and the last among them.
+    are too many, as many of them as ``most``, spread evenly, the first and the last among them. Then ``within``
+    statements in the midst of transactions are points, too, for what a run does elsewhere (the offsets of a stream)
+    needn't wait for its commit.
     """
     prepare()
     engine.count()
@@ -60,7 +63,7 @@ def crash_everywhere(
     if not statuses:
         raise SubmissionFault("the run sent no statement to the database")
     found = []
-    for after in crash_points(statuses, most):
+    for after in crash_points(statuses, most, within):
         prepare()
         engine.crash(after)
         act()
@@ -75,16 +78,22 @@ def crash_everywhere(
     return found
 
 
-def crash_points(statuses: Sequence[str], most: int) -> list[int]:
+def crash_points(statuses: Sequence[str], most: int, within: int = 0) -> list[int]:
     """How many statements finish before each kill. ``statuses`` as ``CrashingEngine.stop_counting`` gives them."""
     every = list(range(len(statuses) + 1))
     if len(every) <= most:
         return every
     commits = [0, *(number for number, status in enumerate(statuses, 1) if status == "I")]
-    if len(commits) <= most:
-        return commits
-    step = (len(commits) - 1) / (most - 1)
-    return sorted({commits[round(index * step)] for index in range(most)})
+    others = [number for number, status in enumerate(statuses, 1) if status != "I"]
+    return sorted({*spread(commits, most), *spread(others, within)})
+
+
+def spread(numbers: Sequence[int], most: int) -> list[int]:
+    """At most so many of them, evenly, the first and the last among them where there is room for two."""
+    if len(numbers) <= most:
+        return list(numbers)
+    step = (len(numbers) - 1) / max(most - 1, 1)
+    return sorted({numbers[round(index * step)] for index in range(most)})
 
 
 def on_another_machine(lab: Lab, keeping: str) -> None:

@@ -80,8 +80,11 @@ class Postgres(QueriedEngine, CrashingEngine):
         self._trusted("postgres_copy", DATABASE, table=table, columns=list(columns), rows=plain)
 
     def query(self, sql: str, name: str = "result") -> Table:
-        """Read as ``reader``. A statement that fails (no such table) is the submission's fault."""
-        done = self._call("postgres_query", READING_TIME, database=DATABASE, sql=sql)
+        """Read as ``reader``. A statement that fails (no such table) is the submission's fault.
+
+        Where no command of the submission's is at work, what is left of its sessions is ended first.
+        """
+        done = self._call("postgres_query", READING_TIME, database=DATABASE, sql=sql, alone=not self.box.busy)
         if done is None:
             raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
         if "lost" in done:
@@ -159,6 +162,26 @@ class Postgres(QueriedEngine, CrashingEngine):
             raise InfrastructureError("engine", f"an open transaction was lost: {error!r}") from None
         if "error" in message:
             raise SubmissionFault(f"a transaction that was open meanwhile fails: {message['error']}")
+
+    def end_sessions(self) -> None:
+        """End the submission's sessions, as a server does that is started anew."""
+        self._administer()
+
+    @contextmanager
+    def holding(self, *tables: str) -> Iterator[None]:
+        """Within the block another program holds the tables: whoever reads or writes them waits, the grader too."""
+        script = self.box.spawn("driver/held_lock.py", f"{self.box.path('driver')}/postgres", DATABASE)
+        try:
+            request = {"user": "upstream", "password": self._password, "tables": tables}
+            script.write(json.dumps(request).encode() + b"\n")
+            self._told(lines(script, timeout=60))
+            yield
+        finally:
+            script.close()
+
+    def waits(self) -> bool:
+        """Whether a session waits for what another one holds."""
+        return bool(self.query("SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1").rows)
 
     # -- states -------------------------------------------------------------------------------------------------
 

@@ -111,6 +111,8 @@ class Box:
         self.doors: dict[int, str] = {}
         # How many commands ran as the submission, and what it did there that no honest program does.
         self.commands = 0
+        # Whether a command is at work as the submission: in another thread than the one that asks.
+        self.busy = False
         self.incidents: list[str] = []
 
     def __enter__(self) -> Box:
@@ -179,6 +181,7 @@ class Box:
             "variables": {**self.base_variables(role), **self.variables, **(variables or {})},
         }
         resident = self._resident(role)
+        self.busy |= not driver
         try:
             resident.send(request, stdin)
             reply, blob = resident.receive(timeout + GRACE)
@@ -193,6 +196,8 @@ class Box:
                 raise InfrastructureError("sandbox-lost", f"a trusted command in the box was lost: {error}") from None
             self.incidents.append("a command took its supervisor with it")
             return Completed(None, killed="lost", stderr=f"the command took its supervisor with it: {error}")
+        finally:
+            self.busy &= driver
         # Not of calls: what the engines' own libraries start ends a moment after them.
         if done.outlived and not driver and done.killed is None and request["op"] == "run":
             self.incidents.append("processes were left behind by a command that had ended")

@@ -26,6 +26,8 @@ from harness.submission import Submission, from_folder
 KEPT_UNUSED = 14 * 24 * 3600.0  # seconds
 RECIPES = Path(__file__).parent.parent / "environments"
 DEBIAN_PACKAGES = "debian-packages.txt"
+# The driver's scripts that make what starts warm: the shared one in every environment, others where such a file is.
+PREPARING = {"requirements.lock": "prepare.py", "kafka.lock": "kafka_broker.py"}
 
 
 def names() -> list[str]:
@@ -72,11 +74,12 @@ def lacking(name: str) -> str:
 
 
 def venv_digest(name: str) -> str:
-    """What a virtual environment depends on; the runtime's scripts but ``prepare`` may change without a rebuild."""
+    """What a virtual environment depends on; the runtime's scripts that don't prepare may change without a rebuild."""
     python = f"{sys.version_info[:3]} {platform.machine()} {base_interpreter()}".encode()
-    shared = preparations(name)[-1].read_bytes()
+    scripts = [script for file, script in PREPARING.items() if (RECIPES / name / file).is_file()]
+    shared = {f"driver/{script}": (runtime_folder() / "driver" / script).read_bytes() for script in scripts}
     own = {file: content for file, content in own_files(name).items() if file != DEBIAN_PACKAGES}
-    return Submission({"lock": lock_file(name), "shared": shared, "python": python, **own}).digest[:12]
+    return Submission({"lock": lock_file(name), "python": python, **shared, **own}).digest[:12]
 
 
 def cache_folder() -> Path:

@@ -43,6 +43,8 @@ ALLOWED = (
     "/opt/engine/pyvenv.cfg", "/opt/engine/share/man/*", "/opt/engine/share/jupyter/*", "/opt/engine/share/doc/*",
     "/opt/engine/share/warm/postgres/cluster.tar", "/opt/engine/share/warm/airflow/airflow.db",
     "/opt/engine/share/warm/java", "/opt/engine/share/warm/spark",
+    "/opt/engine/share/warm/kafka/storage.tar", "/opt/engine/share/warm/kafka/classes.jsa",
+    "/opt/engine/share/warm/kafka/jars/*",
     "/opt/engine/share/py4j/*", "/opt/engine/include/*", "/opt/engine/etc/*",
     "/opt/runtime/resident.py", "/opt/runtime/dbt_calls.py", "/opt/runtime/airflow_calls.py",
     "/opt/runtime/connector_calls.py", "/opt/runtime/door.py", "/sockets/api", "/sockets/fivetran/.fivetran/*",
@@ -50,6 +52,7 @@ ALLOWED = (
     "/opt/runtime/gx_calls.py", "/opt/runtime/airflow_waits.py", "/opt/runtime/lake_writer.py", "/work/lake/*", "/work/landing/*",
     "/opt/runtime/glue/awsglue/*.py", "/sockets/aws",
     "/opt/runtime/snowflake_calls.py", "/opt/runtime/emulated_snowflake/*.py",
+    "/opt/runtime/supervisor.py", "/sockets/kafka",
     "/sockets/.s.PGSQL.5432", "/sockets/dbt/profiles.yml",
     "/sockets/flink/config.yaml", "/sockets/spark/spark-defaults.conf", "/sockets/spark/log4j2.properties",
     "/tmp/airflow/airflow.db",
@@ -69,6 +72,7 @@ VARIABLES = {
     "BIGQUERY_PORT", "BIGQUERY_PROJECT",
     "SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER", "SNOWFLAKE_PASSWORD", "SNOWFLAKE_ROLE", "SNOWFLAKE_WAREHOUSE",
     "SNOWFLAKE_DATABASE", "SNOWFLAKE_SCHEMA", "SNOWFLAKE_STORAGE", "SNOWFLAKE_EMULATION",
+    "KAFKA_BOOTSTRAP_SERVERS",
 }  # fmt: skip
 # Words that tell what is done to the work later.
 TELLING = re.compile(

@@ -10,6 +10,7 @@ from graders.perturbations import crash_everywhere
 from harness.engines.postgres import Postgres
 from harness.errors import SubmissionFault
 from harness.lab import Lab
+from harness.service import service
 from tests.engines.conftest import begin
 
 pytestmark = pytest.mark.engines
@@ -251,6 +252,29 @@ def test_the_submission_cant_come_near_the_server(postgres: Postgres, lab: Lab) 
 
 
 # -- states ------------------------------------------------------------------------------------------------------------
+
+
+WAIT = """
+import psycopg2
+link = psycopg2.connect("")
+cursor = link.cursor()
+while True:
+    cursor.execute("UPDATE orders SET amount = amount + 1")
+    link.commit()
+"""
+
+
+def test_a_command_at_work_keeps_its_sessions_while_the_grader_reads(postgres: Postgres, lab: Lab) -> None:
+    assert postgres.script("load.sql").ok
+    with service(lab.box, "python", "-c", WAIT) as running:
+        before = postgres.table("orders").rows
+        assert running.until(lambda: postgres.table("orders").rows != before, 20)
+        with postgres.holding("orders"):
+            assert running.until(postgres.waits, 20)
+        before = postgres.table("orders").rows
+        assert running.until(lambda: postgres.table("orders").rows != before, 20)
+    assert not running.ending.result().ok
+    assert not postgres.waits()
 
 
 def test_save_and_restore(postgres: Postgres, lab: Lab) -> None:

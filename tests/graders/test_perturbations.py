@@ -33,6 +33,14 @@ def test_crash_points(statuses: str, most: int, points: list[int]) -> None:
     assert crash_points(list(statuses), most) == points
 
 
+@pytest.mark.parametrize(
+    ("statuses", "within", "points"),
+    [("TTTTI", 1, [0, 1, 5]), ("TTTTI", 2, [0, 1, 4, 5]), ("TTTTI", 9, [0, 1, 2, 3, 4, 5]), ("IIIII", 2, [0, 5])],
+)
+def test_crash_points_in_the_midst_of_transactions(statuses: str, within: int, points: list[int]) -> None:
+    assert crash_points(list(statuses), 2, within) == points
+
+
 @given(st.text("ITE", max_size=80), st.integers(2, 20))
 def test_crash_points_are_few_and_hold_the_first_and_the_last_commit(statuses: str, most: int) -> None:
     points = crash_points(list(statuses), most)

@@ -1,6 +1,7 @@
 """Completes Spark where it is installed: ``prepare.py FOLDER`` (run once, when the environment is built).
 
 FOLDER/spark, FOLDER/java      links to Spark and to the Java that runs it
+FOLDER/kafka/jars              those that kafka.lock names: a Kafka broker
 pyspark/jars                   also holds what jars.lock names, fetched by the Ivy that Spark comes with
 pyspark/warm                   an archive of the classes that a job loads, and the class path it was made for
 pyspark/python/lib             is empty: jobs import the installed modules, which are compiled
@@ -21,7 +22,8 @@ from pathlib import Path
 
 SUITABLE = (17, 21)  # the Javas that this Spark is tested with, the preferred one first
 PLACES = (os.environ.get("JAVA_HOME", ""), "/usr/lib/jvm/*", "/usr")
-LOCK = Path(__file__).parent / "jars.lock"
+HERE = Path(__file__).parent
+JARS, BROKERS_JARS = HERE / "jars.lock", HERE / "kafka.lock"
 
 MODULE = """\
 <ivy-module version="2.0">
@@ -154,8 +156,9 @@ def java_home() -> Path:
     sys.exit(f"no Java {wanted} is here: install one (on Debian: default-jre-headless), or let JAVA_HOME name one")
 
 
-def fetch_jars(home: Path, java: Path) -> None:
-    locked = [line.split() for line in LOCK.read_text().splitlines() if line.strip() and not line.startswith("#")]
+def fetch_jars(lock: Path, target: Path, home: Path, java: Path) -> None:
+    """Fetch what a lock file names into a folder, by the Ivy of Spark's home."""
+    locked = [line.split() for line in lock.read_text().splitlines() if line.strip() and not line.startswith("#")]
     with tempfile.TemporaryDirectory() as folder:
         dependencies = "".join(DEPENDENCY.format(*coordinates.split(":")) for coordinates, _ in locked)
         module = Path(folder, "ivy.xml")
@@ -170,12 +173,12 @@ def fetch_jars(home: Path, java: Path) -> None:
             check=False,
         )
         if done.returncode:
-            sys.exit(f"fetching Spark's further jars failed:\n{done.stdout[-1500:]}{done.stderr[-500:]}")
+            sys.exit(f"fetching the jars of {lock.name} failed:\n{done.stdout[-1500:]}{done.stderr[-500:]}")
         for coordinates, digest in locked:
             jar = "{1}-{2}.jar".format(*coordinates.split(":"))
             if hashlib.sha256(Path(folder, jar).read_bytes()).hexdigest() != digest:
-                sys.exit(f"{coordinates} is not what {LOCK.name} says")
-            shutil.copy(Path(folder, jar), home / "jars" / jar)
+                sys.exit(f"{coordinates} is not what {lock.name} says")
+            shutil.copy(Path(folder, jar), target / jar)
 
 
 def replace_start(home: Path) -> None:
@@ -244,7 +247,9 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "spark").symlink_to(os.path.relpath(home, folder))
     (folder / "java").symlink_to(java)
-    fetch_jars(home, java)
+    fetch_jars(JARS, home / "jars", home, java)
+    (folder / "kafka" / "jars").mkdir(parents=True)
+    fetch_jars(BROKERS_JARS, folder / "kafka" / "jars", home, java)
     replace_start(home)
     add_compiler()
     use_compiled_modules(home)

@@ -2,6 +2,7 @@
 
 FOLDER/postgres/       a database cluster with its roles, to be copied and started, where PostgreSQL is installed
 FOLDER/airflow/        a migrated metadata database, where Airflow is installed
+FOLDER/kafka/          a formatted storage and an archive of classes, where a broker's jars are in FOLDER/kafka/jars
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from kafka_broker import make_template
 from unprivileged import as_unprivileged, owned_by_unprivileged
 
 
@@ -80,3 +82,5 @@ if __name__ == "__main__":
         postgres(target / "postgres")
     if importlib.util.find_spec("airflow"):
         airflow(target / "airflow")
+    if (target / "kafka" / "jars").is_dir():
+        make_template(target / "kafka", target / "java")
