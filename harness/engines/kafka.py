@@ -38,6 +38,7 @@ class Kafka(Engine):
     """The submission finds it at ``$KAFKA_BOOTSTRAP_SERVERS`` and may read and write topics, not make or remove any."""
 
     name: ClassVar[str] = "kafka"
+    starts_slowly: ClassVar[bool] = True
     fidelity: ClassVar[str] = (
         "Kafka 4.1, the real broker in KRaft mode, one node with one copy of everything; no TLS. The submission comes "
         "in by a door that logs in for it and lets it send 128 MiB. BENCH_KAFKA_BOOTSTRAP names another broker."

@@ -249,8 +249,8 @@ def two_instances(lab: Lab, world: World) -> Together:
     """A second one joins, is stopped again, and all the while messages come in."""
     begin(lab)
     kafka = lab.use(Kafka)
+    send(lab, world.lots[0])
     with supervised(lab, *LOADER.command) as running:
-        send(lab, world.lots[0])
         LOADER.must_catch_up(running, "with one instance")
         running.start("second")
         send(lab, world.lots[1])

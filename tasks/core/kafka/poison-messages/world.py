@@ -1,0 +1,119 @@
+"""Profiles among messages that are bad in different ways, in three lots that follow each other."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.engines.kafka import Kafka, Message
+from harness.lab import Lab
+
+TOPIC, DEAD, GROUP, PARTITIONS = "crm.profiles", "crm.profiles.dead", "profile-loader", 3
+LOTS, CUSTOMERS = 3, 24
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message, and what is wrong with it: nothing if ``reason`` is empty. Then ``profile`` is what it says."""
+
+    message: Message
+    reason: str = ""
+    profile: tuple[str, str | None, str, int] = ("", None, "", 0)
+
+
+@dataclass(frozen=True)
+class World:
+    lots: tuple[tuple[Sent, ...], ...]
+
+    def sent(self, lots: int = LOTS) -> list[Sent]:
+        return [sent for lot in self.lots[:lots] for sent in lot]
+
+
+def profiles(sent: Iterable[Sent]) -> list[dict[str, object]]:
+    """The rows of ``profiles`` that these messages come to."""
+    latest: dict[str, tuple[str, str | None, str, int]] = {}
+    for one in sent:
+        known = latest.get(one.profile[0])
+        if not one.reason and (known is None or one.profile[3] > known[3]):
+            latest[one.profile[0]] = one.profile
+    assert latest, "no profile is expected"
+    return [
+        dict(zip(("customer_id", "email", "segment", "version"), profile, strict=True)) for profile in latest.values()
+    ]
+
+
+def bad(sent: Iterable[Sent]) -> list[Sent]:
+    found = [one for one in sent if one.reason]
+    assert {one.reason for one in found} == {"no_key", "unreadable", "invalid"}
+    return found
+
+
+def build(seed: int, scale: float = 1.0) -> World:
+    draw = random.Random(seed)  # noqa: S311
+    customers = [f"K{number}" for number in draw.sample(range(1000, 9999), CUSTOMERS)]
+    # Of a customer no two profiles have the same version, and a later one may have a lower.
+    versions = {customer: draw.sample(range(1, 50), LOTS) for customer in customers}
+
+    def fields(customer: str, version: int) -> dict[str, object]:
+        email = f"{draw.choice(('ann', 'bo', 'zoë'))}{draw.randrange(99)}@post.example"
+        made: dict[str, object] = {"customer_id": customer, "email": draw.choice((email, email, None))}
+        return made | {"segment": draw.choice(("consumer", "business")), "version": version}
+
+    def message(customer: str | None, value: bytes | None) -> Message:
+        headers = (("trace", draw.randbytes(6)), ("source", b"crm"))
+        key = None if customer is None else customer.encode()
+        place = draw.randrange(PARTITIONS) if customer is None else int(customer[1:]) % PARTITIONS
+        return Message(key, value, headers, partition=place)
+
+    def good(customer: str, version: int) -> Sent:
+        made = fields(customer, version)
+        email, segment = made["email"], str(made["segment"])
+        if email is None and draw.random() < 0.5:
+            del made["email"]
+        value = json.dumps(made | {"channel": "web"}, ensure_ascii=draw.random() < 0.5).encode()
+        return Sent(
+            message(customer, value), profile=(customer, None if email is None else str(email), segment, version)
+        )
+
+    def rotten(customer: str) -> list[Sent]:
+        made = fields(customer, 99)
+        whole = json.dumps(made).encode()
+        unreadable = [b"\xff\xfe\x00" + whole, whole[:-7], b"", None, b"[1, 2]", b"null", whole + whole]
+        invalid: list[dict[str, object]] = [
+            {name: value for name, value in made.items() if name != "version"},
+            {name: value for name, value in made.items() if name != "segment"},
+            {name: value for name, value in made.items() if name != "customer_id"},
+            made | {"version": str(made["version"])},
+            made | {"version": 1.5},
+            made | {"version": 0},
+            made | {"segment": "shiny"},
+            made | {"email": 7},
+            made | {"customer_id": f"{customer}0"},
+        ]
+        return [
+            *(Sent(message(customer, value), "unreadable") for value in draw.sample(unreadable, 5)),
+            *(Sent(message(customer, json.dumps(value).encode()), "invalid") for value in draw.sample(invalid, 6)),
+            Sent(message(None, whole), "no_key"),
+            Sent(message(None, b"\xff"), "no_key"),
+        ]
+
+    lots = []
+    for place in range(LOTS):
+        lot = [good(customer, versions[customer][place]) for customer in customers]
+        lot += rotten(draw.choice(customers))
+        draw.shuffle(lot)
+        # The last of a partition is bad: whoever doesn't commit what was put aside keeps a lag.
+        lot.append(lot.pop(next(number for number, sent in enumerate(lot) if sent.reason)))
+        lots.append(tuple(lot))
+    return World(tuple(lots))
+
+
+def send(lab: Lab, lot: Iterable[Sent]) -> list[Message]:
+    return lab.use(Kafka).produce(TOPIC, [one.message for one in lot])
+
+
+def furnish(world: World, lab: Lab) -> None:
+    lab.use(Kafka).create_topics({TOPIC: PARTITIONS, DEAD: 1})
+    send(lab, world.sent())
