@@ -66,3 +66,31 @@ def properties_of(schema: object) -> dict[str, list[Mapping[str, Any]]]:
                     found.setdefault(name, []).append(said)
             pending += part.values()
     return found
+
+
+def description_of(part: object, schema: Mapping[str, Any]) -> str:
+    """What a part of a schema is said to mean: by itself, or by what it refers to in the same file."""
+    pending, seen = [part], set()
+    while pending:
+        part = pending.pop()
+        if not isinstance(part, dict) or id(part) in seen:
+            continue
+        seen.add(id(part))
+        if said := str(part.get("description") or "").strip():
+            return said
+        pending += part["allOf"] if isinstance(part.get("allOf"), list) else []
+        pending.append(referred(part.get("$ref"), schema))
+    return ""
+
+
+def referred(reference: object, schema: Mapping[str, Any]) -> object:
+    """What a reference within a schema points to, by its place or its anchor; None if there is nothing."""
+    name = reference.rpartition("#")[2] if isinstance(reference, str) else ""
+    if not name.startswith("/"):
+        named = schema.get("$defs")
+        parts = named.values() if name and isinstance(named, dict) else ()
+        return next((part for part in parts if isinstance(part, dict) and part.get("$anchor") == name), None)
+    found: object = schema
+    for step in name.split("/")[1:]:
+        found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
+    return found

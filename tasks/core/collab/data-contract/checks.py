@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graders.check import check, scenario
-from graders.json_schema import problems_by, properties_of, read_schema
+from graders.json_schema import description_of, problems_by, properties_of, read_schema
 from graders.operation import Operation
 from graders.perturbations import must_end_well
 from graders.tables import assert_same_rows
@@ -57,10 +57,12 @@ OPERATION = Operation(
 
 @dataclass(frozen=True)
 class Gated:
-    """What came of a file at the gate. ``rejected`` is None where the report can't be read."""
+    """What came of a file at the gate. ``files`` are those it left, of the two; ``rejected`` is None where the report
+    can't be read."""
 
     lines: tuple[Line, ...]
     done: Completed
+    files: frozenset[str]
     accepted: list[str]
     rejected: list[dict[str, Any]] | None
 
@@ -77,13 +79,20 @@ class Gated:
 
 def gate(lab: Lab, name: str, lines: Sequence[Line]) -> Gated:
     """One file through the gate; the two it writes keep their names from run to run."""
-    lab.deliver({f"events/{name}.jsonl": "".join(f"{line.text}\n" for line in lines)})
+    lab.deliver({f"events/{name}.jsonl": written(lines)})
     done = lab.run(
         "python", "gate.py", f"{lab.box.path('data')}/events/{name}.jsonl", "accepted.jsonl", "rejected.jsonl"
     )
     found = lab.box.collect("work", SubmissionLimits())
     accepted = found.get("accepted.jsonl", b"").decode("utf-8", "replace").split("\n")
-    return Gated(tuple(lines), done, [line for line in accepted if line.strip()], report(found.get("rejected.jsonl")))
+    left = frozenset(found) & {"accepted.jsonl", "rejected.jsonl"}
+    return Gated(
+        tuple(lines), done, left, [line for line in accepted if line.strip()], report(found.get("rejected.jsonl"))
+    )
+
+
+def written(lines: Iterable[Line]) -> str:
+    return "".join(f"{line.text}\n" for line in lines)
 
 
 def report(content: bytes | None) -> list[dict[str, Any]] | None:
@@ -106,11 +115,12 @@ def held(lab: Lab, world: World) -> dict[str, list[str | None]]:
 
 @dataclass(frozen=True)
 class Runs:
-    """Good releases alone, then all together with torn lines, then the same again."""
+    """Good releases alone, then all together with torn lines, then the same again; then a file without a line."""
 
     good: Gated
     mixed: Gated
     again: Gated
+    empty: Gated
 
 
 @scenario
@@ -121,18 +131,32 @@ def gated(lab: Lab, world: World) -> Runs:
     first = gate(lab, "good", good)
     mixed = gate(lab, "mixed", every)
     lab.note("all releases in one file, compatible and breaking, with torn lines")
-    return Runs(first, mixed, gate(lab, "mixed", every))
+    again = gate(lab, "mixed", every)
+    lab.note("a file without a line, after one with rejected lines")
+    return Runs(first, mixed, again, gate(lab, "empty", []))
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Today's release once the contract asks for another field; a payment in USD once that is agreed."""
+
+    tightened: Gated
+    widened: Gated
 
 
 @scenario
-def tightened(lab: Lab, world: World) -> Gated:
-    """The contract changes: both teams agreed on another field."""
+def changed(lab: Lab, world: World) -> Changed:
+    """Both teams change the contract, and leave the gate as it is."""
     schema = read_schema(lab, CONTRACT)
     required = schema.get("required", [])
-    schema["required"] = [*(required if isinstance(required, list) else []), "warehouse_id"]
-    lab.box.put("work", {CONTRACT: json.dumps(schema).encode()})
+    more = schema | {"required": [*(required if isinstance(required, list) else []), "warehouse_id"]}
+    lab.box.put("work", {CONTRACT: json.dumps(more).encode()})
     lab.note("the contract was changed: `warehouse_id` became required")
-    return gate(lab, "today", world.releases["today's release"].lines)
+    tightened = gate(lab, "today", world.releases["today's release"].lines)
+    # In whatever words it has the list of currencies.
+    lab.box.put("work", {CONTRACT: json.dumps(schema).replace("GBP", "USD").encode()})
+    lab.note("the contract was changed: USD took the place of GBP")
+    return Changed(tightened, gate(lab, "dollars", [world.dollars]))
 
 
 @scenario
@@ -291,12 +315,28 @@ def gating_again_gives_the_same(gated: Runs) -> None:
     assert first.report() == again.report(), f"{len(first.report())} lines rejected, then {len(again.report())}"
 
 
+@check("idempotency", clauses=["constraints/always-implement-idempotent-pipelines"])
+def both_files_are_written_anew(gated: Runs, changed: Changed) -> None:
+    for run, why in (
+        (gated.good, "nothing to reject"),
+        (gated.empty, "nothing in it"),
+        (changed.tightened, "nothing good"),
+    ):
+        assert run.files == {"accepted.jsonl", "rejected.jsonl"}, (
+            f"a file with {why} leaves {', '.join(sorted(run.files)) or 'no file'}"
+        )
+    empty = gated.empty.ended(0)
+    left = len(empty.accepted), len(empty.report())
+    assert left == (0, 0), f"a file without a line leaves {left[0]} accepted and {left[1]} rejected ones"
+
+
 @check("schema_evolution", clauses=["collaboration-protocol/design-data-contracts"])
-def the_gate_follows_the_contract(tightened: Gated) -> None:
-    tightened.ended(1)
-    assert not tightened.accepted, (
+def the_gate_follows_the_contract(changed: Changed) -> None:
+    changed.tightened.ended(1)
+    assert not changed.tightened.accepted, (
         "a field became required in the contract, and the gate lets events without it through"
     )
+    assert changed.widened.accepted, "USD came into the contract's currencies, and the gate stops a payment in USD"
 
 
 @check("correctness", clauses=["constraints/always-validate-data-quality"])
@@ -319,9 +359,7 @@ def every_field_is_described(lab: Lab) -> None:
     properties = properties_of(schema)
     if not properties:
         raise SubmissionFault("the contract names no property")
-    silent = [
-        name for name, said in properties.items() if not any(str(one.get("description", "")).strip() for one in said)
-    ]
+    silent = [name for name, said in properties.items() if not any(description_of(one, schema) for one in said)]
     assert not silent, f"the contract doesn't say what it means: {', '.join(sorted(silent))}"
 
 

@@ -49,9 +49,10 @@ class Release:
 
 @dataclass(frozen=True)
 class World:
-    """Releases by what they change."""
+    """Releases by what they change. ``dollars`` is a payment in a currency that isn't agreed yet."""
 
     releases: dict[str, Release]
+    dollars: Line
 
     def of(self, *kinds: str) -> dict[str, Release]:
         return {name: release for name, release in self.releases.items() if release.kind in kinds}
@@ -208,6 +209,16 @@ ADDITIONS: dict[str, tuple[str, Change]] = {
     "a higher minor version": (PLACED, put(schema_version="1.12")),
     "an offset": (PLACED, put(occurred_at="2026-04-03T23:30:00+02:00")),
     "fractions of a second": (CANCELLED, put(occurred_at="2026-04-03T21:30:00.250Z")),
+    "nanoseconds, west of Greenwich": (PAID, put(occurred_at="2026-04-03T18:30:00.250123456-05:00")),
+    # A line ends at a line feed; JSON may hold other characters that some take for the end of one.
+    "another character that ends lines": (PLACED, put_in("customer", note="leave it\u2028at the door\u0085")),
+    "prices that binary numbers miss": (
+        PLACED,
+        lambda event: (
+            event.update(lines=[{"sku": "SKU-1", "quantity": 3, "unit_price": "1.10"}], discount=None),
+            retotal(event),
+        ),
+    ),
     "neither email nor discount": (
         PLACED,
         lambda event: (event.pop("discount", 0), event["customer"].pop("email", 0), retotal(event)),
@@ -254,6 +265,9 @@ BREAKS: dict[str, tuple[str, str, Change, str]] = {
         lambda event: (put(event_type="order_returned")(event), drop("occurred_at")(event)),
         "occurred_at",
     ),
+    "no sku": (MISSING, PLACED, drop("lines", 0, "sku"), "sku"),
+    "no unit_price": (MISSING, PLACED, drop("lines", 0, "unit_price"), "unit_price"),
+    "a payment without currency": (MISSING, PAID, drop("currency"), "currency"),
     "total is a number": (TYPE, PLACED, lambda event: event.update(total=float(event["total"])), "total"),
     "quantity is text": (TYPE, PLACED, put_in("lines", 0, quantity="2"), "quantity"),
     "is_gift is text": (TYPE, PLACED, put(is_gift="false"), "is_gift"),
@@ -266,6 +280,17 @@ BREAKS: dict[str, tuple[str, str, Change, str]] = {
     "channel is null": (TYPE, PLACED, put(channel=None), "channel"),
     "event_id is null": (TYPE, PLACED, put(event_id=None), "event_id"),
     "amount is in cents": (TYPE, PAID, put(amount=1250), "amount"),
+    "discount is a number": (TYPE, PLACED, lambda event: (put(discount=0.5)(event), retotal(event)), "discount"),
+    "unit_price is a number": (
+        TYPE,
+        PLACED,
+        lambda event: (put_in("lines", 0, unit_price=2.5)(event), retotal(event)),
+        "unit_price",
+    ),
+    "unit_price is null": (TYPE, PLACED, put_in("lines", 0, unit_price=None), "unit_price"),
+    "email is an object": (TYPE, PLACED, put_in("customer", email={"value": "zoë@shop.example"}), "email"),
+    "customer_id is a number": (TYPE, PLACED, put_in("customer", customer_id=4711), "customer_id"),
+    "method is null": (TYPE, PAID, put(method=None), "method"),
     "schema_version is a number": (TYPE, PLACED, put(schema_version=1.3), "schema_version"),
     "quantity is 0": (
         VALUE,
@@ -282,6 +307,8 @@ BREAKS: dict[str, tuple[str, str, Change, str]] = {
     "lines is empty": (VALUE, PLACED, put(lines=[], discount=None, total="0.00"), "lines"),
     "an empty order_id": (VALUE, PLACED, put(order_id=""), "order_id"),
     "an empty sku": (VALUE, PLACED, put_in("lines", 0, sku=""), "sku"),
+    "an empty event_id": (VALUE, PAID, put(event_id=""), "event_id"),
+    "an empty customer_id": (VALUE, PLACED, put_in("customer", customer_id=""), "customer_id"),
     "a small country": (VALUE, PLACED, put_in("customer", country="de"), "country"),
     "a long country": (VALUE, PLACED, put_in("customer", country="DEU"), "country"),
     "a currency more": (VALUE, PAID, put(currency="USD"), "currency"),
@@ -292,6 +319,26 @@ BREAKS: dict[str, tuple[str, str, Change, str]] = {
     "an amount without decimals": (VALUE, PAID, put(amount="1250"), "amount"),
     "a negative amount": (VALUE, PAID, put(amount="-12.50"), "amount"),
     "an amount with its currency": (VALUE, PAID, put(amount="12.50 EUR"), "amount"),
+    "a negative discount": (VALUE, PLACED, lambda event: (put(discount="-0.50")(event), retotal(event)), "discount"),
+    "a discount of one decimal": (
+        VALUE,
+        PLACED,
+        lambda event: (put(discount="0.5")(event), retotal(event)),
+        "discount",
+    ),
+    "a price of three decimals": (
+        VALUE,
+        PLACED,
+        lambda event: (
+            event.update(lines=[{"sku": "SKU-1", "quantity": 10, "unit_price": "1.125"}], discount=None),
+            retotal(event),
+        ),
+        "unit_price",
+    ),
+    "a blank for the T": (VALUE, PLACED, put(occurred_at="2026-04-03 21:30:00Z"), "occurred_at"),
+    "no seconds": (VALUE, CANCELLED, put(occurred_at="2026-04-03T21:30Z"), "occurred_at"),
+    "a version of three parts": (VALUE, PAID, put(schema_version="1.3.1"), "schema_version"),
+    "a version without its minor": (VALUE, PAID, put(schema_version="1"), "schema_version"),
     "no time zone": (VALUE, PLACED, put(occurred_at="2026-04-03T21:30:00"), "occurred_at"),
     "a day alone": (VALUE, CANCELLED, put(occurred_at="2026-04-03"), "occurred_at"),
     "another way to write types": (VALUE, PLACED, put(event_type="OrderPlaced"), "event_type"),
@@ -310,6 +357,14 @@ BREAKS: dict[str, tuple[str, str, Change, str]] = {
         BEYOND,
         PLACED,
         lambda event: event.update(total=f"{decimal.Decimal(event['total']) + decimal.Decimal('0.01'):.2f}"),
+        "total",
+    ),
+    "a cent that binary numbers make less of": (
+        BEYOND,
+        PLACED,
+        lambda event: event.update(
+            lines=[{"sku": "SKU-1", "quantity": 1, "unit_price": "0.05"}], discount=None, total="0.06"
+        ),
         "total",
     ),
     "a total before the discount": (
@@ -338,14 +393,16 @@ def build(seed: int, scale: float = 1.0) -> World:
     for name, (which, change) in ADDITIONS.items():
         event = make[which]()
         change(event)
-        releases[name] = Release(ADDED, (Line(json.dumps(event)), Line(json.dumps(make[draw.choice(tuple(make))]()))))
+        releases[name] = Release(
+            ADDED, (Line(json.dumps(event, ensure_ascii=False)), Line(json.dumps(make[draw.choice(tuple(make))]())))
+        )
     for name, (kind, which, change, field) in BREAKS.items():
         event = make[which]()
         change(event)
         both = [Line(json.dumps(event), field), Line(json.dumps(make[draw.choice(tuple(make))]()))]
         draw.shuffle(both)
         releases[name] = Release(kind, tuple(both))
-    world = World(releases)
+    world = World(releases, Line(json.dumps(shop.paid() | {"currency": "USD"})))
     assert all(any(line.field for line in release.lines) for release in world.of(*BREAKING, BEYOND).values())
     assert not any(line.field for release in world.of(TODAY, ADDED).values() for line in release.lines)
     return world

@@ -25,7 +25,7 @@ def exists(moment: str) -> bool:
 
 
 def due(event: dict) -> decimal.Decimal:
-    lines = sum(line["quantity"] * decimal.Decimal(line["unit_price"]) for line in event["lines"])
+    lines = sum(int(line["quantity"]) * decimal.Decimal(line["unit_price"]) for line in event["lines"])
     return lines - decimal.Decimal(event.get("discount") or 0)
 
 
