@@ -291,3 +291,5 @@ def an_instance_that_is_stopped_hands_over(two_instances: Together) -> None:
 def a_change_of_the_group_loses_doubles_and_reorders_nothing(two_instances: Together, world: World) -> None:
     assert len({movement.sku for movement in world.sent()}) == SKUS
     must_be_booked(two_instances.state, world, world.sent(), "after a second instance had come and gone")
+
+# canary: 99a39e01-6aae-4f30-8016-35079a1014de

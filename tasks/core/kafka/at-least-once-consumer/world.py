@@ -131,3 +131,5 @@ def send(lab: Lab, movements: Sequence[Movement]) -> list[Message]:
 def furnish(world: World, lab: Lab) -> None:
     lab.use(Kafka).create_topics({TOPIC: PARTITIONS})
     send(lab, world.sent())
+
+# canary: 99a39e01-6aae-4f30-8016-35079a1014de
