@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graders.grade import Grade, grade
-from harness.engines import duckdb as duckdb_engine
+from harness.engines import _duckdb_file as duckdb_engine
 from harness.engines import postgres as postgres_engine
 from harness.grading import suite_contract
 from harness.sandboxes import _choice

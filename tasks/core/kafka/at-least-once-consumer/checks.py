@@ -292,4 +292,5 @@ def a_change_of_the_group_loses_doubles_and_reorders_nothing(two_instances: Toge
     assert len({movement.sku for movement in world.sent()}) == SKUS
     must_be_booked(two_instances.state, world, world.sent(), "after a second instance had come and gone")
 
+
 # canary: 99a39e01-6aae-4f30-8016-35079a1014de

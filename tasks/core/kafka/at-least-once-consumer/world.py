@@ -132,4 +132,5 @@ def furnish(world: World, lab: Lab) -> None:
     lab.use(Kafka).create_topics({TOPIC: PARTITIONS})
     send(lab, world.sent())
 
+
 # canary: 99a39e01-6aae-4f30-8016-35079a1014de

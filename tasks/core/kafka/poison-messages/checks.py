@@ -216,4 +216,5 @@ def a_database_that_is_away_makes_no_dead_letters(cut_off: State) -> None:
     assert not good, f"good messages among the dead letters: {len(good)}, such as {good[:2]}"
     all_profiles_must_be_there(cut_off, "after the database had ended its sessions")
 
+
 # canary: 7060afc7-4924-4dae-b74b-1a1e394aa796

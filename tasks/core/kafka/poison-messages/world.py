@@ -118,4 +118,5 @@ def furnish(world: World, lab: Lab) -> None:
     lab.use(Kafka).create_topics({TOPIC: PARTITIONS, DEAD: 1})
     send(lab, world.sent())
 
+
 # canary: 7060afc7-4924-4dae-b74b-1a1e394aa796
