@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.engines import Engine
+from harness.engines._server import SteeredServer
 from harness.errors import InfrastructureError, SubmissionFault
-from harness.sandboxes import Stream
-from harness.sandboxes._box import Box, lines
+from harness.sandboxes._box import Box
 
 EXTERNAL = "BENCH_KAFKA_BOOTSTRAP"
 ANSWER_TIME = 180.0  # seconds
@@ -46,7 +45,7 @@ class Kafka(Engine):
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
-        self._server: Stream | None = None
+        self._server: SteeredServer | None = None
         self._external = os.environ.get(EXTERNAL, "")
         # One that is free: where boxes aren't confined, they share the machine's.
         with socket.socket() as probe:
@@ -55,11 +54,11 @@ class Kafka(Engine):
 
     def start(self) -> None:
         warm = f"{self.box.space.interpreter.removesuffix('/bin/python')}/share/warm/kafka"
-        door = f"{self.box.path('sockets')}/kafka"
-        self._server = self.box.spawn(
-            "driver/kafka_server.py", warm, f"{self.box.path('driver')}/kafka", door, str(self._port)
+        folder, door = f"{self.box.path('driver')}/kafka", f"{self.box.path('sockets')}/kafka"
+        arguments = warm, folder, door, str(self._port)
+        self._server = SteeredServer(
+            self.box, "Kafka's server", "driver/kafka_server.py", *arguments, timeout=ANSWER_TIME
         )
-        self._lines = lines(self._server, ANSWER_TIME)
         self._ask("start", external=self._external)
         if not self._external:
             self.box.doors[self._port] = door
@@ -159,22 +158,15 @@ class Kafka(Engine):
     def _ask(self, op: str, **arguments: Any) -> Any:
         assert self._server, "start() first"
         try:
-            self._server.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
-            line = next(self._lines, None)
-        except OSError as error:
-            raise InfrastructureError("engine", f"Kafka's server doesn't answer: {error!r}") from None
-        if line is None:
-            raise InfrastructureError("engine", "Kafka's server ended")
-        reply = json.loads(line)
-        if "error" not in reply:
-            return reply["reply"]
-        if reply["error"].startswith("OverflowError: "):
-            raise SubmissionFault(reply["error"].removeprefix("OverflowError: "))
-        where, mend = "Kafka", ""
-        if self._external:
-            where = f"the broker at {self._external}"
+            reply = self._server.ask(op, **arguments)
+        except InfrastructureError as error:
+            if not self._external:
+                raise
             mend = f"{EXTERNAL} names it; boxes of a sandbox that confines reach no network: use --sandbox embedded"
-        raise InfrastructureError("engine", f"{where}, {op}: {reply['error']}", mend)
+            raise InfrastructureError("engine", f"the broker at {self._external}: {error}", mend) from None
+        if "fault" in reply:
+            raise SubmissionFault(reply["fault"])
+        return reply["reply"]
 
 
 def encoded(content: bytes | None) -> str | None:

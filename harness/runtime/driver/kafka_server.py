@@ -315,6 +315,8 @@ async def main() -> None:
         while line := await reader.readline():
             try:
                 reply = {"reply": await server.answer(json.loads(line))}
+            except OverflowError as error:  # it is the submission's fault
+                reply = {"fault": str(error)}
             except Exception as error:
                 reply = {"error": f"{type(error).__name__}: {error}"}
             sys.stdout.write(json.dumps(reply) + "\n")
