@@ -117,7 +117,8 @@ class Broker:
         jars = self.warm / "jars"
         # Short jobs gain nothing from the optimising compiler or a parallel garbage collector. Classes are archived
         # with the path of their jar, which is the same everywhere if it is relative.
-        options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx192m", "-Xss512k"]
+        # Performance data would lie in a folder that the submission sees.
+        options = ["-XX:-UsePerfData", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx192m", "-Xss512k"]
         options += [archive, "-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         classpath = ":".join(sorted(jar.name for jar in jars.glob("*.jar")))
         with (self.folder / "server.log").open("ab") as log:
