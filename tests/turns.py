@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
+
 from harness.task import Task, load_suite
 
 SANDBOXES = ("docker", "bubblewrap")
@@ -9,5 +12,10 @@ SANDBOXES = ("docker", "bubblewrap")
 
 def everyday_sandbox(task: Task, turn: int) -> str:
     """No image is built, every day, for an environment that only one task needs."""
-    users = [other for other in load_suite() if other.manifest.environment == task.manifest.environment]
-    return SANDBOXES[turn % len(SANDBOXES)] if len(users) > 1 else "bubblewrap"
+    return SANDBOXES[turn % len(SANDBOXES)] if users()[task.manifest.environment] > 1 else "bubblewrap"
+
+
+@functools.cache
+def users() -> Counter[str]:
+    """How many tasks of the bundled suite need each environment."""
+    return Counter(task.manifest.environment for task in load_suite())
