@@ -67,6 +67,15 @@ def nothing_is_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def labs() -> Iterator[dict[str, Lab]]:
+    """A lab a sandbox, put here by whoever first needs it."""
+    opened: dict[str, Lab] = {}
+    yield opened
+    for lab in opened.values():
+        lab.close()
+
+
+@pytest.fixture(scope="module")
 def postgres_lab() -> Iterator[Lab]:
     with open_lab(["postgres"]) as lab:
         yield lab

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,19 +54,10 @@ MESSAGES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def opened() -> Iterator[dict[str, Lab]]:
-    """A lab a sandbox, opened when it is first asked for."""
-    labs: dict[str, Lab] = {}
-    yield labs
-    for lab in labs.values():
-        lab.close()
-
-
-def lab_in(sandbox: str, opened: dict[str, Lab], program: str = COPY) -> Lab:
-    if sandbox not in opened:
-        opened[sandbox] = Lab(task_with(["kafka"], "spark", memory=2048), _choice.load(sandbox), Submission())
-    lab = begin(opened[sandbox], {"program.py": program})
+def lab_in(sandbox: str, labs: dict[str, Lab], program: str = COPY) -> Lab:
+    if sandbox not in labs:
+        labs[sandbox] = Lab(task_with(["kafka"], "spark", memory=2048), _choice.load(sandbox), Submission())
+    lab = begin(labs[sandbox], {"program.py": program})
     lab.use(Kafka).create_topics({"in": 2, "out": 1})
     return lab
 
@@ -79,8 +69,8 @@ def run(lab: Lab, program: str) -> str:
 
 
 @pytest.mark.parametrize("sandbox", SANDBOXES)
-def test_what_is_written_is_read_as_it_is(sandbox: str, opened: dict[str, Lab]) -> None:
-    lab = lab_in(sandbox, opened)
+def test_what_is_written_is_read_as_it_is(sandbox: str, labs: dict[str, Lab]) -> None:
+    lab = lab_in(sandbox, labs)
     kafka = lab.use(Kafka)
     written = kafka.produce("in", MESSAGES)
     assert [(message.partition, message.offset) for message in written] == [(0, 0), (1, 0), (1, 1), (0, 1)]
@@ -106,8 +96,8 @@ def test_what_is_written_is_read_as_it_is(sandbox: str, opened: dict[str, Lab]) 
 
 
 @pytest.mark.bubblewrap
-def test_a_topic_refuses_and_accepts_again(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened)
+def test_a_topic_refuses_and_accepts_again(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs)
     kafka = lab.use(Kafka)
     kafka.produce("in", MESSAGES[:1])
     with kafka.refusing("out"):
@@ -120,8 +110,8 @@ def test_a_topic_refuses_and_accepts_again(opened: dict[str, Lab]) -> None:
 
 
 @pytest.mark.bubblewrap
-def test_a_submission_may_neither_make_nor_remove_topics_nor_log_in_as_another(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened)
+def test_a_submission_may_neither_make_nor_remove_topics_nor_log_in_as_another(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs)
     program = """
 from confluent_kafka.admin import AdminClient, NewTopic
 admin = AdminClient(broker)
@@ -138,9 +128,9 @@ for calls in (admin.create_topics([NewTopic("mine", 1)]), admin.delete_topics(["
 
 
 @pytest.mark.bubblewrap
-def test_a_broker_goes_on_after_garbage_and_floods(opened: dict[str, Lab]) -> None:
+def test_a_broker_goes_on_after_garbage_and_floods(labs: dict[str, Lab]) -> None:
     """Bytes that are no Kafka, connections without end, and more than may be sent."""
-    lab = lab_in("bubblewrap", opened)
+    lab = lab_in("bubblewrap", labs)
     garbage = """
 import socket
 host, port = broker["bootstrap.servers"].split(":")
@@ -163,7 +153,7 @@ print(len(failed) > 0)
     assert run(lab, flood) == "True"
     with pytest.raises(SubmissionFault, match="out has more than"):
         lab.use(Kafka).messages("out")
-    lab = lab_in("bubblewrap", opened)
+    lab = lab_in("bubblewrap", labs)
     lab.use(Kafka).produce("in", MESSAGES)
     with supervised(lab, "python", "program.py") as running:
         running.must_see(lambda: lab.use(Kafka).lag(GROUP, "in") == 0, "a lag of 0", 30)
@@ -178,8 +168,8 @@ BAD = {
 
 @pytest.mark.bubblewrap
 @pytest.mark.parametrize(("program", "said"), BAD.values(), ids=BAD.keys())
-def test_a_bad_program_ends_within_its_limits(program: str, said: str, opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened, program)
+def test_a_bad_program_ends_within_its_limits(program: str, said: str, labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs, program)
     kafka = lab.use(Kafka)
     kafka.produce("in", MESSAGES)
     with pytest.raises(SubmissionFault, match=said), supervised(lab, "python", "program.py") as running:

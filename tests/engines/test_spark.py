@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -83,25 +82,16 @@ BAD = {
 }
 
 
-@pytest.fixture(scope="module")
-def opened() -> Iterator[dict[str, Lab]]:
-    """A lab a sandbox, opened when it is first asked for."""
-    labs: dict[str, Lab] = {}
-    yield labs
-    for lab in labs.values():
-        lab.close()
-
-
-def lab_in(sandbox: str, opened: dict[str, Lab], files: dict[str, str] | None = None) -> Lab:
-    if sandbox not in opened:
+def lab_in(sandbox: str, labs: dict[str, Lab], files: dict[str, str] | None = None) -> Lab:
+    if sandbox not in labs:
         task = task_with(["spark"], "spark", memory=2048, disk=256, processes=512)
-        opened[sandbox] = Lab(task, _choice.load(sandbox), Submission())
-    return begin(opened[sandbox], files)
+        labs[sandbox] = Lab(task, _choice.load(sandbox), Submission())
+    return begin(labs[sandbox], files)
 
 
 @pytest.mark.parametrize("sandbox", SANDBOXES)
-def test_what_a_job_writes_is_read_as_what_it_is(sandbox: str, opened: dict[str, Lab]) -> None:
-    lab = lab_in(sandbox, opened, {"job.py": TABLES})
+def test_what_a_job_writes_is_read_as_what_it_is(sandbox: str, labs: dict[str, Lab]) -> None:
+    lab = lab_in(sandbox, labs, {"job.py": TABLES})
     spark = lab.use(Spark)
     lab.deliver({"names.csv": "1,anna\n2,\n3,zoë\n"})
     done = spark.submit("job.py", "--date", "2026-03-01", settings={"spark.sql.shuffle.partitions": "3"})
@@ -127,9 +117,9 @@ def test_what_a_job_writes_is_read_as_what_it_is(sandbox: str, opened: dict[str,
 @pytest.mark.parametrize("sandbox", SANDBOXES)
 @pytest.mark.parametrize(("job", "killed", "said"), BAD.values(), ids=BAD.keys())
 def test_a_bad_job_ends_within_its_limits(
-    sandbox: str, job: str, killed: str | None, said: str, opened: dict[str, Lab]
+    sandbox: str, job: str, killed: str | None, said: str, labs: dict[str, Lab]
 ) -> None:
-    lab = lab_in(sandbox, opened, {"job.py": job})
+    lab = lab_in(sandbox, labs, {"job.py": job})
     done = lab.use(Spark).submit("job.py", timeout=10 if killed == "timeout" else 90)
     assert not done.ok
     assert done.killed == killed, done.explain()
@@ -141,8 +131,8 @@ def test_a_bad_job_ends_within_its_limits(
 
 
 @pytest.mark.bubblewrap
-def test_iceberg_tables_and_the_kafka_source_are_there(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened, {"job.py": ICEBERG})
+def test_iceberg_tables_and_the_kafka_source_are_there(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs, {"job.py": ICEBERG})
     done = lab.use(Spark).submit("job.py")
     assert done.ok, done.explain()
     assert done.stdout.splitlines() == ["[(1, 'a'), (2, 'c')]", "b", "['key', 'value', 'topic']"]
@@ -150,8 +140,8 @@ def test_iceberg_tables_and_the_kafka_source_are_there(opened: dict[str, Lab]) -
 
 
 @pytest.mark.bubblewrap
-def test_scala_is_compiled_and_run(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened, {"Doubled.scala": SCALA, "Wrong.scala": "object Wrong { val n: Int = none }"})
+def test_scala_is_compiled_and_run(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs, {"Doubled.scala": SCALA, "Wrong.scala": "object Wrong { val n: Int = none }"})
     wrong = lab.run("scalac", "-d", "job.jar", "Doubled.scala", "Wrong.scala")
     assert not wrong.ok
     assert "Wrong.scala:1: error: not found: value none" in wrong.explain()
@@ -171,8 +161,8 @@ rm lake/a/commits/3
 
 
 @pytest.mark.bubblewrap
-def test_a_stream_is_set_back_to_before_a_commit(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened)
+def test_a_stream_is_set_back_to_before_a_commit(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs)
     spark = lab.use(Spark)
     assert spark.committed_batches() == {}
     assert spark.forget_commits({}) == 0
@@ -186,15 +176,15 @@ def test_a_stream_is_set_back_to_before_a_commit(opened: dict[str, Lab]) -> None
 
 
 @pytest.mark.bubblewrap
-def test_what_spark_keeps_for_itself_is_no_part_of_the_solution(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened, {"job.py": "1"})
+def test_what_spark_keeps_for_itself_is_no_part_of_the_solution(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs, {"job.py": "1"})
     assert lab.run("bash", "-c", "mkdir -p spark-warehouse/orders && touch spark-warehouse/orders/x").ok
     assert lab.collect().files == {"job.py": b"1"}
 
 
 @pytest.mark.bubblewrap
-def test_another_machine_has_the_lake_and_the_submission(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened, {"job.py": "1", "lake/old": "2"})
+def test_another_machine_has_the_lake_and_the_submission(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs, {"job.py": "1", "lake/old": "2"})
     assert lab.run("bash", "-c", "mkdir x; touch x/y lake/new $TMPDIR/z .hidden; echo 3 > job.py; rm lake/old").ok
     on_another_machine(lab, "lake")
     assert set(lab.run("find", ".", lab.box.path("tmp"), "-type", "f").stdout.split()) == {"./lake/new", "./job.py"}
@@ -202,8 +192,8 @@ def test_another_machine_has_the_lake_and_the_submission(opened: dict[str, Lab])
 
 
 @pytest.mark.bubblewrap
-def test_what_the_world_writes_is_read_as_what_it_is(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened)
+def test_what_the_world_writes_is_read_as_what_it_is(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs)
     spark = lab.use(Spark)
     columns = {"id": "int", "n": "bigint", "x": "double", "a": "decimal(12,2)", "at": "timestamp", "d": "date"}
     row = ["1", "2", "0.5", "1.10", "2026-03-01 10:00:00", "2026-03-01"]
@@ -220,9 +210,9 @@ def test_what_the_world_writes_is_read_as_what_it_is(opened: dict[str, Lab]) -> 
 
 
 @pytest.mark.bubblewrap
-def test_a_real_command_starts_without_our_settings(opened: dict[str, Lab]) -> None:
+def test_a_real_command_starts_without_our_settings(labs: dict[str, Lab]) -> None:
     """As an agent would try things: the version, with what the image holds."""
-    done = lab_in("bubblewrap", opened).run("spark-submit", "--version")
+    done = lab_in("bubblewrap", labs).run("spark-submit", "--version")
     assert done.ok
     assert "version 4.1" in done.stderr
 
@@ -243,8 +233,8 @@ FOLDERS = {
 
 @pytest.mark.bubblewrap
 @pytest.mark.parametrize("script", FOLDERS.values(), ids=FOLDERS.keys())
-def test_a_folder_that_is_no_table_is_the_submissions_fault(script: str, opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened)
+def test_a_folder_that_is_no_table_is_the_submissions_fault(script: str, labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs)
     assert lab.run("bash", "-c", f"mkdir lake && {script}").ok
     for read in (lab.use(Spark).parquet, lab.use(Spark).delta):
         with pytest.raises(SubmissionFault, match="orders can't be read"):
@@ -252,21 +242,21 @@ def test_a_folder_that_is_no_table_is_the_submissions_fault(script: str, opened:
 
 
 @pytest.mark.bubblewrap
-def test_a_table_without_end_is_the_submissions_fault(opened: dict[str, Lab]) -> None:
+def test_a_table_without_end_is_the_submissions_fault(labs: dict[str, Lab]) -> None:
     make = """
 import os, pyarrow, pyarrow.parquet
 os.makedirs("lake/orders")
 pyarrow.parquet.write_table(pyarrow.table({"id": [1] * 600_000}), "lake/orders/part-0.parquet")
 """
-    lab = lab_in("bubblewrap", opened)
+    lab = lab_in("bubblewrap", labs)
     assert lab.run("python", "-c", make).ok
     with pytest.raises(SubmissionFault, match="more than 500000 rows"):
         lab.use(Spark).parquet("orders")
 
 
 @pytest.mark.bubblewrap
-def test_settings_are_nobodys_to_change(opened: dict[str, Lab]) -> None:
-    lab = lab_in("bubblewrap", opened)
+def test_settings_are_nobodys_to_change(labs: dict[str, Lab]) -> None:
+    lab = lab_in("bubblewrap", labs)
     assert not lab.run("bash", "-c", "echo spark.master yarn >> $SPARK_CONF_DIR/spark-defaults.conf").ok
     assert not lab.run("bash", "-c", "rm $SPARK_HOME/warm/classes.jsa").ok
 
