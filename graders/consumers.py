@@ -22,9 +22,9 @@ class ConsumerGroup:
         """Wait for a lag of 0, or for the instances to be killed at a crash point."""
         kafka = running.lab.use(Kafka)
         running.must_see(
-            lambda: running.killed or kafka.lag(self.name, self.topic) == 0,
+            lambda: 0 if running.killed else kafka.lag(self.name, self.topic),
             f"a lag of 0 in {self.name}{when and ' '}{when}",
-            progress=lambda: kafka.lag(self.name, self.topic),
+            there=lambda lag: lag == 0,
         )
 
     def works_off_its_lag(self, lab: Lab) -> Completed:

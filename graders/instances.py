@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from harness.errors import SubmissionFault
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
 from harness.service import Service, service
 
-LOOK_EVERY = 0.1  # seconds
-# Seconds without progress after which nothing more is expected, though the machine may be busy; and seconds in all.
-PATIENCE, MOST = 30.0, 300.0
+# Seconds without progress after which nothing more is expected, though the machine may be busy.
+PATIENCE = 30.0
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,6 @@ class Instances:
     lab: Lab
     service: Service
     signs: str
-    command: str
 
     def start(self, name: str) -> None:
         self._sign(f"start-{name}")
@@ -35,35 +34,21 @@ class Instances:
         """SIGTERM, and SIGKILL after twenty seconds."""
         self._sign(f"stop-{name}")
 
-    def sees(
-        self, seen: Callable[[], bool], seconds: float = PATIENCE, progress: Callable[[], object] = lambda: None
-    ) -> bool:
-        """Wait for something to be seen; whether it was before ``progress`` had been the same for so many seconds.
+    def sees(self, look: Callable[[], Seen], seconds: float = PATIENCE, there: Callable[[Seen], object] = bool) -> bool:
+        """Whether it is there before what is seen has stayed the same for so many seconds.
 
         That the instances keep ending is a fault.
         """
-        ending = self.service.ending
-        start = since = time.monotonic()
-        last = progress()
-        while not seen():
-            if ending.done() and not seen():
-                raise SubmissionFault(f"{self.command} doesn't stay: {ending.result().explain()}")
-            now, latest = time.monotonic(), progress()
-            if latest != last:
-                since, last = now, latest
-            if now > min(since + seconds, start + MOST):
-                return False
-            concurrent.futures.wait([ending], timeout=LOOK_EVERY)
-        return True
+        return self.service.until(look, seconds, there)
 
     def must_see(
         self,
-        seen: Callable[[], bool],
+        look: Callable[[], Seen],
         what: str,
         seconds: float = PATIENCE,
-        progress: Callable[[], object] = lambda: None,
+        there: Callable[[Seen], object] = bool,
     ) -> None:
-        if not self.sees(seen, seconds, progress):
+        if not self.sees(look, seconds, there):
             raise SubmissionFault(f"not seen, and nothing moved for {seconds:.0f} s: {what}")
 
     @property
@@ -88,4 +73,4 @@ def supervised(lab: Lab, *command: str) -> Iterator[Instances]:
     space = lab.box.space
     script = [space.interpreter, "-I", "-S", f"{space.runtime}/supervisor.py"]
     with service(lab.box, *script, f"{lab.box.path('sockets')}/{signs}", *command) as running:
-        yield Instances(lab, running, signs, " ".join(command))
+        yield Instances(lab, replace(running, command=" ".join(command)), signs)

@@ -7,11 +7,15 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.errors import SubmissionFault
 from harness.sandboxes._box import Box, Completed
 
-LOOK_EVERY = 0.3  # seconds
+LOOK_EVERY = 0.2  # seconds
+MOST = 300.0  # seconds that are waited, whatever moves
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -21,18 +25,24 @@ class Service:
     command: str
     ending: concurrent.futures.Future[Completed]
 
-    def until(self, seen: Callable[[], bool], seconds: float) -> bool:
-        """Wait for something to be seen. False: it isn't there after so many seconds.
+    def until(self, look: Callable[[], Seen], seconds: float, there: Callable[[Seen], object] = bool) -> bool:
+        """Look until it is there. False: what is seen has stayed the same for so many seconds, and isn't.
 
         Raises:
             SubmissionFault: the command has ended.
         """
-        end = time.monotonic() + seconds
-        while not seen():
-            done, _ = concurrent.futures.wait([self.ending], timeout=LOOK_EVERY)
-            if done:
+        start = since = time.monotonic()
+        last = look()
+        while not there(last):
+            ended = bool(concurrent.futures.wait([self.ending], timeout=LOOK_EVERY).done)
+            seen, now = look(), time.monotonic()
+            if there(seen):
+                return True
+            if ended:
                 raise SubmissionFault(f"{self.command} ended by itself: {self.ending.result().explain()}")
-            if time.monotonic() > end:
+            if seen != last:
+                last, since = seen, now
+            if now > min(since + seconds, start + MOST):
                 return False
         return True
 
