@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.engines._duckdb_file import DuckDBFile
+from harness.engines._duckdb_file import READER, DuckDBFile
+from harness.engines._reading import read
 from harness.errors import InfrastructureError
 from harness.sandboxes._box import Box
 from harness.tables import Table
@@ -56,7 +57,7 @@ class DuckDB(DuckDBFile):
 
     def measure(self, sql: str, name: str, variables: Mapping[str, str]) -> Measured:
         """A SELECT of the submission's on the world's database. ``variables``: SQL values for ``getvariable``."""
-        done = self._read(name, "duckdb_measure", path=self.source_path, sql=sql, variables=dict(variables))
+        done = read(self.box, READER, "duckdb_measure", name, path=self.source_path, sql=sql, variables=dict(variables))
         return Measured(Table.decoded(name, done), done["scanned"], done["processed"])
 
     def table(self, name: str) -> Table:
@@ -64,8 +65,9 @@ class DuckDB(DuckDBFile):
         return self.query(f"SELECT * FROM {name if '.' in name else 'main.' + name}", name)
 
     def _trusted(self, function: str, **arguments: Any) -> None:
-        done = self._call(function, WRITING_TIME, path=self.source_path, **arguments)
-        if done is None:
+        arguments["path"] = self.source_path
+        done = self.box.call(READER, function, arguments, role="driver", timeout=WRITING_TIME).result
+        if not isinstance(done, dict):
             raise InfrastructureError("engine", "DuckDB didn't come to an end with a statement of the grader's")
         if "error" in done:
             raise InfrastructureError("engine", f"DuckDB refused a statement of the grader's: {done['error']}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.engines import QueriedEngine
+from harness.engines._reading import read
 from harness.errors import SubmissionFault
 from harness.sandboxes._box import Box, Completed
 from harness.submission import SubmissionError, SubmissionLimits
 from harness.tables import Table
 
 CALLS, READER = "connector_calls", "trusted_reader"
-READING_TIME = 60.0  # seconds
 CONFIGURATION = "configuration.json"
 FOREVER = 4102444800  # seconds: a moment that doesn't come
 # What the SDK knows of its user: that it need ask nobody for a newer version of itself, and has told its licence.
@@ -78,13 +78,7 @@ class Fivetran(QueriedEngine):
     def query(self, sql: str, name: str = "result") -> Table:
         """One query on the destination. A statement that fails (no such table) is the submission's fault."""
         path = f"{self.box.path('work')}/{WAREHOUSE}"
-        done = self.box.call(READER, "duckdb_query", {"path": path, "sql": sql}, role="driver", timeout=READING_TIME)
-        found: Any = done.result
-        if not isinstance(found, dict):
-            raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
-        if "error" in found:
-            raise SubmissionFault(f"{name} can't be read: {found['error']}")
-        return Table.decoded(name, found)
+        return Table.decoded(name, read(self.box, READER, "duckdb_query", name, path=path, sql=sql))
 
     def table(self, name: str) -> Table:
         """All rows of a table of the destination, those marked as deleted among them."""

@@ -6,13 +6,13 @@ from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from harness.engines import Engine
+from harness.engines._reading import read
 from harness.errors import SubmissionFault
 from harness.sandboxes._box import Box
 from harness.service import Service, service
 from harness.tables import Table
 
 READER = "lake_reader"
-READING_TIME = 60.0  # seconds
 
 # A short-lived job gains nothing from the optimising compiler or a parallel garbage collector.
 JAVA_ARGUMENTS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xmx640m"
@@ -69,13 +69,7 @@ class Flink(Engine):
 
     def rows(self, name: str) -> Table:
         """All rows of the finished files (JSON lines) of a folder below ``$LAKE``; none if there is no such folder."""
-        arguments = {"path": f"{self.lake}/{name}"}
-        done = self.box.call(READER, "json_lines", arguments, role="driver", timeout=READING_TIME)
-        if not isinstance(done.result, dict):
-            raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
-        if "error" in done.result:
-            raise SubmissionFault(f"{name} can't be read: {done.result['error']}")
-        return Table.decoded(name, done.result)
+        return Table.decoded(name, read(self.box, READER, "json_lines", name, path=f"{self.lake}/{name}"))
 
     def holds(self, table: str) -> bool:
         try:

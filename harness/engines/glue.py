@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from harness.engines._reading import read
 from harness.engines.aws import Aws
-from harness.engines.spark import READER, READING_TIME, Spark
+from harness.engines.spark import READER, Spark
 from harness.errors import SubmissionFault
 from harness.sandboxes._box import Box, Completed
 from harness.tables import Table
@@ -73,16 +74,12 @@ class Glue(Aws):
 
     def parquet(self, name: str, objects: Mapping[str, bytes]) -> Table:
         """All rows of objects by their key; its folders may be partitions."""
+        if not objects:
+            raise SubmissionFault(f"{name} can't be read: there are no objects")
         self._readings += 1
         folder = f"objects/{self._readings}"
         self.box.put("driver", {f"{folder}/{as_path(key)}": content for key, content in objects.items()})
-        arguments = {"path": f"{self.box.path('driver')}/{folder}"}
-        done = self.box.call(READER, "parquet", arguments, role="driver", timeout=READING_TIME)
-        found: Any = done.result
-        if not objects or not isinstance(found, dict) or "error" in found:
-            said = "there are no objects" if not objects else found["error"] if found else done.explain()
-            raise SubmissionFault(f"{name} can't be read: {said}")
-        return Table.decoded(name, found)
+        return Table.decoded(name, read(self.box, READER, "parquet", name, path=f"{self.box.path('driver')}/{folder}"))
 
 
 def as_path(key: str) -> str:

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 from harness.engines import Engine
 from harness.engines._hooks import Hooks
+from harness.engines._reading import read
 from harness.errors import InfrastructureError, SubmissionFault
 from harness.sandboxes import Role, runtime_folder
 from harness.sandboxes._box import Box, Completed
 from harness.tables import Table
 
 READER, WRITER = "lake_reader", "lake_writer"
-READING_TIME = 60.0  # seconds
+WRITING_TIME = 60.0  # seconds
 FRAME = re.compile(r"\s+(at \S+\(.*\)|\.\.\. \d+ more)$")
 
 DEFAULTS = """\
@@ -158,13 +159,7 @@ class Spark(Engine):
             return False
 
     def _read(self, function: str, name: str, **arguments: Any) -> dict[str, Any]:
-        arguments["path"] = f"{self.lake}/{name}"
-        done = self.box.call(READER, function, arguments, role="driver", timeout=READING_TIME)
-        if not isinstance(done.result, dict):
-            raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
-        if "error" in done.result:
-            raise SubmissionFault(f"{name} can't be read: {done.result['error']}")
-        return done.result
+        return read(self.box, READER, function, name, path=f"{self.lake}/{name}", **arguments)
 
     # -- what the world, or another program, writes -----------------------------------------------------------------
 
@@ -202,7 +197,7 @@ class Spark(Engine):
 
     def _write(self, role: Role, function: str, path: str, columns: Columns, rows: Rows) -> Completed:
         arguments = {"path": path, "columns": dict(columns), "rows": [list(row) for row in rows]}
-        return self.box.call(WRITER, function, arguments, role=role, timeout=READING_TIME)
+        return self.box.call(WRITER, function, arguments, role=role, timeout=WRITING_TIME)
 
     # -- streams ----------------------------------------------------------------------------------------------------
 

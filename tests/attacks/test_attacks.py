@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graders.grade import Grade, grade
-from harness.engines import _duckdb_file as duckdb_engine
+from harness.engines import _reading as reading
 from harness.engines import postgres as postgres_engine
 from harness.grading import suite_contract
 from harness.sandboxes import _choice
@@ -63,7 +63,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_in(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    for engine in (postgres_engine, duckdb_engine):
+    for engine in (postgres_engine, reading):
         monkeypatch.setattr(engine, "READING_TIME", seconds)
 
 
