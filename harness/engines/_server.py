@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import queue
+import secrets
 import threading
 from typing import Any
 
+from harness.engines import Engine
 from harness.errors import InfrastructureError
 from harness.sandboxes import Stream
 from harness.sandboxes._box import Box, lines
@@ -51,3 +53,28 @@ class SteeredServer:
         except (OSError, ValueError) as error:
             problem = f"it was lost: {error!r}"
         self._replies.put({"error": problem})
+
+
+class ServedEngine(Engine):
+    """An engine that is a server of the driver's: ``start`` calls ``_serve``."""
+
+    def __init__(self, box: Box) -> None:
+        super().__init__(box)
+        self._server: SteeredServer | None = None
+
+    def _serve(self, name: str, script: str, *arguments: str, timeout: float) -> None:
+        self._server = SteeredServer(self.box, name, script, *arguments, timeout=timeout)
+
+    def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
+        assert self._server, "start() first"
+        return self._server.ask(op, **arguments)
+
+    def close(self) -> None:
+        if self._server:
+            self._server.close()
+
+
+def drawn_port(first: int) -> int:
+    """One of ten thousand, another one in each box: one that somebody wrote down leads nowhere, and where boxes aren't
+    confined they share the machine's."""
+    return first + secrets.randbelow(10_000)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from harness.engines import CrashingEngine
-from harness.engines._server import SteeredServer
+from harness.engines._server import ServedEngine, drawn_port
 from harness.errors import SubmissionFault
 from harness.sandboxes._box import Box
 
-FIRST_PORT, PORTS = 20_000, 10_000
+FIRST_PORT = 20_000
 MOST_REQUESTS = 20_000
 
 
@@ -69,7 +68,7 @@ class Request:
     rows: int
 
 
-class Api(CrashingEngine):
+class Api(ServedEngine, CrashingEngine):
     """Found at ``$API_URL``. A statement is a request that was answered: a crash falls between two of them."""
 
     name: ClassVar[str] = "api"
@@ -80,9 +79,7 @@ class Api(CrashingEngine):
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
-        self._server: SteeredServer | None = None
-        # Another one in each box: a URL that somebody wrote down leads nowhere.
-        self.port = FIRST_PORT + secrets.randbelow(PORTS)
+        self.port = drawn_port(FIRST_PORT)
 
     @property
     def url(self) -> str:
@@ -90,7 +87,7 @@ class Api(CrashingEngine):
 
     def start(self) -> None:
         socket = f"{self.box.path('sockets')}/api"
-        self._server = SteeredServer(self.box, "the API's server", "driver/api_server.py", socket, timeout=60)
+        self._serve("the API's server", "driver/api_server.py", socket, timeout=60)
         self._steer("serve", api={"listings": {}})
         self.box.doors[self.port] = socket
 
@@ -101,14 +98,6 @@ class Api(CrashingEngine):
         self.stop_counting()
         self.serve({})
         self.requests()
-
-    def close(self) -> None:
-        if self._server:
-            self._server.close()
-
-    def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
-        assert self._server, "start() first"
-        return self._server.ask(op, **arguments)
 
     # -- what it answers ----------------------------------------------------------------------------------------
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.engines import Engine
-from harness.engines._server import SteeredServer
+from harness.engines._server import ServedEngine, drawn_port
 from harness.errors import SubmissionFault, UsageError
 from harness.sandboxes._box import Box
 
@@ -18,7 +16,7 @@ REGION = "eu-central-1"
 # Names an endpoint elsewhere, LocalStack's or AWS's own, in place of moto; with the caller's own keys.
 ACCOUNT = "BENCH_AWS_ENDPOINT_URL"
 ANSWER_TIME = 120.0  # seconds
-FIRST_PORT, PORTS = 10_000, 10_000
+FIRST_PORT = 10_000
 HASH_KEYS = 2**128
 MOST_OBJECTS = 1000
 
@@ -41,7 +39,7 @@ class Shard:
     hash_keys: tuple[int, int]
 
 
-class Aws(Engine):
+class Aws(ServedEngine):
     """Every verb but ``plan`` acts past the door that the submission goes through: no planned fault befalls it."""
 
     name: ClassVar[str] = "aws"
@@ -56,16 +54,12 @@ class Aws(Engine):
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
-        self._server: SteeredServer | None = None
         self._account = os.environ.get(ACCOUNT, "")
-        # Another one in each box: where boxes aren't confined, they share the machine's.
-        self._port = FIRST_PORT + secrets.randbelow(PORTS)
+        self._port = drawn_port(FIRST_PORT)
 
     def start(self) -> None:
         path = f"{self.box.path('sockets')}/aws"
-        self._server = SteeredServer(
-            self.box, "AWS's server", "driver/aws_server.py", path, REGION, timeout=ANSWER_TIME
-        )
+        self._serve("AWS's server", "driver/aws_server.py", path, REGION, timeout=ANSWER_TIME)
         if not self._account:
             self._ask("reset")  # answered once it listens
             self.box.doors[self._port] = path
@@ -90,10 +84,6 @@ class Aws(Engine):
 
     def reset(self) -> None:
         self._ask("reset")
-
-    def close(self) -> None:
-        if self._server:
-            self._server.close()
 
     def plan(
         self,
@@ -206,8 +196,7 @@ class Aws(Engine):
     # -- the wire ----------------------------------------------------------------------------------------------------
 
     def _ask(self, op: str, **arguments: Any) -> dict[str, Any]:
-        assert self._server, "start() first"
-        reply = self._server.ask(op, **arguments)
+        reply = self._steer(op, **arguments)
         # Something isn't there any more, or not what it was.
         if "refused" in reply:
             raise SubmissionFault(reply["refused"])

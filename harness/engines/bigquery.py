@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.engines import CrashingEngine
-from harness.engines._server import SteeredServer
+from harness.engines._server import ServedEngine, drawn_port
 from harness.errors import InfrastructureError, SubmissionFault
 from harness.sandboxes._box import Box
 from harness.tables import Table
 
-FIRST_PORT, PORTS = 30_000, 10_000
+FIRST_PORT = 30_000
 PROJECT = "shop-warehouse"
 # Of a query: name -> BigQuery's type and the value as text, None for NULL.
 Parameters = Mapping[str, tuple[str, str | None]]
@@ -50,7 +49,7 @@ class Layout:
     is_view: bool
 
 
-class BigQuery(CrashingEngine):
+class BigQuery(ServedEngine, CrashingEngine):
     """Reached by ``bq``. A crash is a job that is cancelled behind a statement, as are all after it."""
 
     name: ClassVar[str] = "bigquery"
@@ -64,15 +63,12 @@ class BigQuery(CrashingEngine):
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
-        self._server: SteeredServer | None = None
-        self.port = FIRST_PORT + secrets.randbelow(PORTS)
+        self.port = drawn_port(FIRST_PORT)
 
     def start(self) -> None:
         socket = f"{self.box.path('sockets')}/bigquery.socket"
         folder = f"{self.box.path('driver')}/bigquery"
-        self._server = SteeredServer(
-            self.box, "BigQuery's server", "driver/bigquery_server.py", socket, folder, PROJECT, timeout=180
-        )
+        self._serve("BigQuery's server", "driver/bigquery_server.py", socket, folder, PROJECT, timeout=180)
         self._steer("describe")
         self.box.doors[self.port] = socket
         program = f'#!/bin/sh\nexec {self.box.space.interpreter} -I {self.box.space.runtime}/bq.py "$@"\n'
@@ -89,14 +85,6 @@ class BigQuery(CrashingEngine):
 
     def reset(self) -> None:
         self._steer("reset")
-
-    def close(self) -> None:
-        if self._server:
-            self._server.close()
-
-    def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
-        assert self._server, "start() first"
-        return self._server.ask(op, **arguments)
 
     # -- the world's ------------------------------------------------------------------------------------------------
 

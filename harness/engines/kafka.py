@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from harness.engines import Engine
-from harness.engines._server import SteeredServer
+from harness.engines._server import ServedEngine
 from harness.errors import InfrastructureError, SubmissionFault
 from harness.sandboxes._box import Box
 
@@ -33,7 +32,7 @@ class Message:
     offset: int = -1
 
 
-class Kafka(Engine):
+class Kafka(ServedEngine):
     """The submission finds it at ``$KAFKA_BOOTSTRAP_SERVERS`` and may read and write topics, not make or remove any."""
 
     name: ClassVar[str] = "kafka"
@@ -45,7 +44,6 @@ class Kafka(Engine):
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
-        self._server: SteeredServer | None = None
         self._external = os.environ.get(EXTERNAL, "")
         # One that is free: where boxes aren't confined, they share the machine's.
         with socket.socket() as probe:
@@ -56,9 +54,7 @@ class Kafka(Engine):
         warm = f"{self.box.space.interpreter.removesuffix('/bin/python')}/share/warm/kafka"
         folder, door = f"{self.box.path('driver')}/kafka", f"{self.box.path('sockets')}/kafka"
         arguments = warm, folder, door, str(self._port)
-        self._server = SteeredServer(
-            self.box, "Kafka's server", "driver/kafka_server.py", *arguments, timeout=ANSWER_TIME
-        )
+        self._serve("Kafka's server", "driver/kafka_server.py", *arguments, timeout=ANSWER_TIME)
         self._ask("start", external=self._external)
         if not self._external:
             self.box.doors[self._port] = door
@@ -68,10 +64,6 @@ class Kafka(Engine):
 
     def reset(self) -> None:
         self._ask("reset")
-
-    def close(self) -> None:
-        if self._server:
-            self._server.close()
 
     # -- topics --------------------------------------------------------------------------------------------------
 
@@ -156,9 +148,8 @@ class Kafka(Engine):
     # -- the wire ------------------------------------------------------------------------------------------------
 
     def _ask(self, op: str, **arguments: Any) -> Any:
-        assert self._server, "start() first"
         try:
-            reply = self._server.ask(op, **arguments)
+            reply = self._steer(op, **arguments)
         except InfrastructureError as error:
             if not self._external:
                 raise

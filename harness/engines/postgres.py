@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from harness.engines import CrashingEngine, QueriedEngine
-from harness.engines._server import SteeredServer
+from harness.engines._server import ServedEngine
 from harness.errors import InfrastructureError, SubmissionFault
+from harness.sandboxes import Stream
 from harness.sandboxes._box import Box, Completed, lines
 from harness.tables import Table
 
@@ -21,7 +22,7 @@ MOST_DISK = 1024  # MiB of the server's files
 READING_TIME, WRITING_TIME = 60.0, 120.0
 
 
-class Postgres(QueriedEngine, CrashingEngine):
+class Postgres(ServedEngine, QueriedEngine, CrashingEngine):
     """The submission is the role ``loader``, owner of the database ``warehouse``; the grader reads as ``reader``."""
 
     LISTING: ClassVar[str] = """
@@ -31,27 +32,25 @@ class Postgres(QueriedEngine, CrashingEngine):
     name: ClassVar[str] = "postgres"
     programs: ClassVar[tuple[str, ...]] = ("psql",)
     fidelity: ClassVar[str] = "PostgreSQL 16, the real server; durability to disk is off, as no machine loses power."
-    # The script behind the door, and folders that it is told of besides its own.
+    # The script behind the door.
     SERVER: ClassVar[str] = "driver/postgres_server.py"
-    PLACES: tuple[str, ...] = ()
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
         self._password = secrets.token_hex(16)
-        self._server: SteeredServer | None = None
         self._saved = 0
         self._limits = {"memory": box.limits.memory // 2, "disk": MOST_DISK}  # MiB
 
     def start(self) -> None:
         warm = f"{self.box.space.interpreter.removesuffix('/bin/python')}/share/warm/postgres"
-        folders = f"{self.box.path('driver')}/postgres", self.box.path("sockets"), *self.PLACES
-        self._server = SteeredServer(self.box, f"the server of {self.name}", self.SERVER, warm, *folders, timeout=120)
+        folders = f"{self.box.path('driver')}/postgres", self.box.path("sockets"), *self._further_folders()
+        self._serve(f"the server of {self.name}", self.SERVER, warm, *folders, timeout=120)
         self._steer("start", password=self._password, **self._limits)
         self.box.preload(READER, "driver")
 
-    def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
-        assert self._server, "start() first"
-        return self._server.ask(op, **arguments)
+    def _further_folders(self) -> tuple[str, ...]:
+        """What the script behind the door is told of besides its own folders."""
+        return ()
 
     def variables(self) -> dict[str, str]:
         sockets = self.box.path("sockets")
@@ -141,18 +140,23 @@ class Postgres(QueriedEngine, CrashingEngine):
         end of the block. Within it the grader can't read. A statement that is refused is the submission's fault: it
         has changed what the other program writes to.
         """
-        script = self.box.spawn("driver/open_transaction.py", f"{self.box.path('driver')}/postgres", DATABASE)
-        try:
-            said = lines(script, timeout=60)
-            request = {"user": "upstream", "password": self._password, "statements": list(statements)}
-            script.write(json.dumps(request).encode() + b"\n")
-            self._told(said)
+        with self._another_program("open_transaction.py", statements=list(statements)) as (program, said):
             yield
             with suppress(OSError):  # it may have committed and ended
-                script.write(b"\n")
+                program.write(b"\n")
             self._told(said)
+
+    @contextmanager
+    def _another_program(self, script: str, **request: Any) -> Iterator[tuple[Stream, Iterator[bytes]]]:
+        """A script of the driver's, connected as ``upstream``; within the block, what was requested has been done."""
+        program = self.box.spawn(f"driver/{script}", f"{self.box.path('driver')}/postgres", DATABASE)
+        try:
+            said = lines(program, timeout=60)
+            program.write(json.dumps({"user": "upstream", "password": self._password, **request}).encode() + b"\n")
+            self._told(said)
+            yield program, said
         finally:
-            script.close()
+            program.close()
 
     @staticmethod
     def _told(said: Iterator[bytes]) -> None:
@@ -170,14 +174,8 @@ class Postgres(QueriedEngine, CrashingEngine):
     @contextmanager
     def holding(self, *tables: str) -> Iterator[None]:
         """Within the block another program holds the tables: whoever reads or writes them waits, the grader too."""
-        script = self.box.spawn("driver/held_lock.py", f"{self.box.path('driver')}/postgres", DATABASE)
-        try:
-            request = {"user": "upstream", "password": self._password, "tables": tables}
-            script.write(json.dumps(request).encode() + b"\n")
-            self._told(lines(script, timeout=60))
+        with self._another_program("held_lock.py", tables=tables):
             yield
-        finally:
-            script.close()
 
     def waits(self) -> bool:
         """Whether a session waits for what another one holds."""
@@ -219,10 +217,6 @@ class Postgres(QueriedEngine, CrashingEngine):
         statuses = list(self._steer("open")["statuses"])
         self._administer()  # ends the sessions, and waits until what they held is released
         return statuses
-
-    def close(self) -> None:
-        if self._server:
-            self._server.close()
 
 
 ENGINE = Postgres

@@ -43,7 +43,9 @@ class Redshift(Postgres):
     def __init__(self, box: Box) -> None:
         super().__init__(box)
         self.buckets = f"{box.path('data')}/{S3}"
-        self.PLACES = (self.buckets,)
+
+    def _further_folders(self) -> tuple[str, ...]:
+        return (self.buckets,)
 
     def variables(self) -> dict[str, str]:
         return {**super().variables(), "S3": self.buckets}
