@@ -17,9 +17,30 @@ from harness.lab import Lab
 from harness.sandboxes._box import Completed
 from harness.tables import Table
 
-from .world import BROKEN, DAILY, DOUBLED, EMPTY, LOST, PROMISED, REWRITTEN, SUMS, WRONG, World, furnish, next_night
+from .world import (
+    BROKEN,
+    CUSTOMERS,
+    DAILY,
+    DOUBLED,
+    EMPTY,
+    FACT,
+    LOST,
+    PROMISED,
+    REWRITTEN,
+    SUMS,
+    WRONG,
+    Version,
+    World,
+    furnish,
+    next_night,
+)
 
-REVENUE = {"order_date": "date", "orders": "integer", "revenue": "decimal(2)"}
+# By the file of their model.
+MARTS = {
+    DAILY: ("daily_revenue", {"order_date": "date", "orders": "integer", "revenue": "decimal(2)"}),
+    FACT: ("fct_orders", {"order_id": "text", "customer_id": "text", "status": "text", "amount": "decimal(2)"}),
+    CUSTOMERS: ("dim_customers", {"customer_id": "text", "email": "text", "country": "text"}),
+}
 OPERATION = Operation(
     command="dbt build",
     fills=("main.fct_orders",),
@@ -38,7 +59,7 @@ OPERATION = Operation(
 class Built:
     """How each build ended: of the right models first, which have to pass for the others to tell anything.
 
-    ``standing`` is the daily revenue before and after the builds of versions that break a promise.
+    ``standing`` is the mart before and after the build of each version that breaks a promise.
     """
 
     right: Completed
@@ -78,20 +99,20 @@ def built(lab: Lab, world: World) -> Built:
     for name, version in BROKEN.items():
         given = models_of(lab)[version.file].decode()
         assert given.count(version.find) == 1, name
-        before = revenue(lab) if name in PROMISED else None
+        before = mart(lab, version) if name in PROMISED else None
         broken[name] = build(lab, {version.file: given.replace(version.find, version.replace)})
         if before:
-            standing[name] = before, revenue(lab)
+            standing[name] = before, mart(lab, version)
     lab.note(f"the models were broken in {len(BROKEN)} ways: {'; '.join(BROKEN)}")
     rewritten = build(lab, REWRITTEN)
     lab.note("two models were written in other words")
     next_night(world, lab)
-    lab.note("the next night's export had more orders and a column `channel`")
+    lab.note("the next night's export had more orders, a customer more and a column `channel`")
     return Built(right, rewritten, build(lab), broken, standing)
 
 
-def revenue(lab: Lab) -> Table:
-    return lab.use(DuckDB).table("daily_revenue")
+def mart(lab: Lab, version: Version) -> Table:
+    return lab.use(DuckDB).table(MARTS[version.file][0])
 
 
 def assert_caught(built: Built, versions: Collection[str]) -> None:
@@ -118,7 +139,9 @@ def a_model_in_other_words_passes(built: Built) -> None:
 
 @check("schema_evolution", clauses=["constraints/handle-schema-evolution-gracefully"])
 def another_night_is_no_alarm(built: Built) -> None:
-    must_end_well(built.night_after, "dbt build of the next night's export, which has more orders and a column more")
+    must_end_well(
+        built.night_after, "dbt build of the next night's export, which has more orders, a customer and a column more"
+    )
 
 
 @check("quality", clauses=[*VALIDATION, "data-quality-framework/uniqueness"])
@@ -150,8 +173,9 @@ def sums_that_are_off_are_noticed(built: Built) -> None:
 def a_broken_promise_fails_before_readers_see_it(built: Built) -> None:
     assert_caught(built, PROMISED)
     for name, (before, after) in built.standing.items():
-        why = f"{name} in {DAILY}: the build failed, but only after the table was replaced"
-        assert_same_rows(after, before, REVENUE, why=why)
+        table, types = MARTS[PROMISED[name].file]
+        why = f"{name} in {table}: the build failed, but only after the table was replaced"
+        assert_same_rows(after, before, types, why=why)
 
 
 # canary: 268757c1-3351-4d53-93f7-d01261c86c4d

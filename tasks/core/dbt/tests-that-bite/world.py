@@ -37,6 +37,9 @@ DOUBLED = {
     "a join multiplies": Version(
         FACT, "c.customer_id = o.customer_id\n", "c.customer_id = o.customer_id or c.email is null\n"
     ),
+    "customers are there twice": Version(
+        CUSTOMERS, "from {{ ref('stg_customers') }}", "from {{ ref('stg_customers') }} cross join range(2)"
+    ),
 }
 LOST = {
     "guests' orders are lost": Version(FACT, "left join", "join"),
@@ -59,14 +62,32 @@ WRONG = {
     "refunds are positive": Version(
         FACT, "case when o.status = 'refunded' then -o.amount else o.amount end", "o.amount"
     ),
+    "an order's first version is kept": Version(STAGED, "order by version desc", "order by version"),
+    "customers without an address count as guests": Version(
+        FACT, "coalesce(o.customer_id, 'guest')", "if(c.email is null, 'guest', o.customer_id)"
+    ),
+    "what was shipped counts as cancelled, and the other way round": Version(
+        STAGED,
+        "when 'S' then 'shipped'\n        when 'C' then 'cancelled'",
+        "when 'C' then 'shipped'\n        when 'S' then 'cancelled'",
+    ),
     "a code isn't translated": Version(STAGED, "        when 'S' then 'shipped'\n", ""),
 }
 SUMS = {
     "revenue counts what was cancelled": Version(DAILY, "where status <> 'cancelled'\n", ""),
+    "days without revenue are lost": Version(
+        DAILY, "group by order_date", "group by order_date\nhaving sum(amount) <> 0"
+    ),
+    "customers are counted, not orders": Version(DAILY, "count(*)", "count(distinct customer_id)"),
 }
 PROMISED = {
     "a column is renamed": Version(DAILY, "as revenue", "as turnover"),
-    "a column has another type": Version(DAILY, "count(*) as orders", "cast(count(*) as varchar) as orders"),
+    "a column has another type": Version(FACT, "as decimal(12, 2)", "as double"),
+    "a column is gone": Version(
+        CUSTOMERS,
+        "select customer_id, email, country\nfrom {{ ref('stg_customers') }}\nunion all\nselect 'guest', null, null",
+        "select customer_id, email\nfrom {{ ref('stg_customers') }}\nunion all\nselect 'guest', null",
+    ),
 }
 # Promises first: what stands after a build that broke one is compared with what the right models gave.
 BROKEN = PROMISED | DOUBLED | LOST | EMPTY | WRONG | SUMS
@@ -100,6 +121,7 @@ class World:
     orders: Rows
     customers: Rows
     later: Rows
+    later_customers: Rows
 
 
 def build(seed: int, scale: float = 1.0) -> World:
@@ -119,11 +141,16 @@ def build(seed: int, scale: float = 1.0) -> World:
         codes = {0: "PC", 1: "PSR", 2: "P", 3: "PS"}[number % 4]
         rows = [(order, version, customer, code, cents + 10 * version, moment) for version, code in enumerate(codes, 1)]
         (later if number % 8 == 5 else orders).extend(rows)
-    # An order for nothing, and a day on which all was cancelled.
+    # A day of one customer's orders for nothing, and a day on which all was cancelled.
+    orders.append(("N-0", 1, customers[0][0], "P", 0, datetime.datetime(2026, 3, 20, 8)))
     orders.append(("N-1", 1, customers[0][0], "P", 0, datetime.datetime(2026, 3, 20, 9)))
     orders.append(("N-2", 1, customers[1][0], "C", 4_200, datetime.datetime(2026, 3, 21, 9)))
     draw.shuffle(orders)
-    world = World(tuple(orders), tuple(customers), tuple(later))
+    # All of it allowed: a refund of nothing, a day with refunds alone, an order's next version, an address shared.
+    number, email, _ = customers[1]
+    later.append(("N-1", 2, customers[0][0], "R", 0, datetime.datetime(2026, 3, 20, 9)))
+    later.append(("N-3", 1, f"{number}9", "R", 5_000, datetime.datetime(2026, 3, 22, 9)))
+    world = World(tuple(orders), tuple(customers), tuple(later), ((f"{number}9", email, None),))
     guard(world)
     return world
 
@@ -138,6 +165,13 @@ def guard(world: World) -> None:
     assert addressless & {row[2] for row in latest.values()}
     assert any(row[3] == "R" and row[4] for row in latest.values())
     assert world.later
+    # By order_date: what came in, and how many orders of how many customers.
+    days: dict[object, list[Any]] = {}
+    for row in latest.values():
+        days.setdefault(row[5].date(), []).append(row)
+    lasting = [[row for row in rows if row[3] != "C"] for rows in days.values()]
+    assert any(rows and not sum(row[4] for row in rows) for rows in lasting)
+    assert any(len({row[2] or None for row in rows}) < len(rows) for rows in lasting)
 
 
 # -- laying it out ----------------------------------------------------------------------------------------------
@@ -153,8 +187,9 @@ def furnish(world: World, lab: Lab) -> None:
 
 
 def next_night(world: World, lab: Lab) -> None:
-    """More orders, and a column that nobody announced."""
+    """More orders, a customer more, and a column that nobody announced."""
     lab.use(DuckDB).append("shop.orders", names(ORDERS), world.later)
+    lab.use(DuckDB).append("shop.customers", names(MEMBERS), world.later_customers)
     lab.use(DuckDB).execute("ALTER TABLE shop.orders ADD COLUMN channel VARCHAR DEFAULT 'web'")
 
 
