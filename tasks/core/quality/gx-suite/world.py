@@ -17,6 +17,7 @@ TYPES = {"age": "Int64"}
 MOMENTS = ("signed_up_at", "updated_at")
 COUNTRIES = ("DE", "AT", "CH", "FR", "NL", "GB")
 SEGMENTS = ("free", "basic", "premium", "business")
+MANY = 1_200
 # Right, and refused by many a regular expression.
 ADDRESSES = (
     "ada@shop.example",
@@ -52,6 +53,11 @@ def copied(user: dict[str, str], users: Users) -> None:
     users.append(user | {"email": "other@shop.example"})
 
 
+def a_second_early(user: dict[str, str], users: Users) -> None:
+    signed = datetime.datetime.fromisoformat(user["signed_up_at"])
+    user["updated_at"] = (signed - datetime.timedelta(seconds=1)).isoformat()
+
+
 COMPLETENESS, UNIQUENESS, VALIDITY, CONSISTENCY = "completeness", "uniqueness", "validity", "consistency"
 TIMELINESS, EMPTINESS, COLUMN = "timeliness", "emptiness", "column"
 DEFECTS: dict[str, dict[str, Spoil]] = {
@@ -60,8 +66,12 @@ DEFECTS: dict[str, dict[str, Spoil]] = {
     VALIDITY: {
         "an id without its letter": put(user_id="123456"),
         "an id that is too long": put(user_id="U1234567"),
+        "an id that is too short": put(user_id="U12345"),
+        "an id behind something else": put(user_id="XU123456"),
         "an address without @": put(email="ada.shop.example"),
         "an address with two @": put(email="ada@@shop.example"),
+        "an address of a domain alone": put(email="@shop.example"),
+        "an address with a blank behind it": put(email="ada@shop.example "),
         "an address with a blank": put(email="ada lovelace@shop.example"),
         "a domain without a point": put(email="ada@localhost"),
         "an unknown country": put(country="XX"),
@@ -70,9 +80,11 @@ DEFECTS: dict[str, dict[str, Spoil]] = {
         "an age of 250": put(age="250"),
         "a negative age": put(age="-1"),
         "an age of 12": put(age="12"),
+        "an age of 121": put(age="121"),
     },
     CONSISTENCY: {
         "updated before it signed up": lambda user, users: user.update(updated_at="2019-01-01T00:00:00"),
+        "updated a second before it signed up": a_second_early,
         "a business without a company": put(segment="business", company=""),
     },
 }
@@ -89,15 +101,19 @@ def build(seed: int, scale: float = 1.0) -> World:
     good["nobody has an age or a company"] = written(
         [one | {"age": "", "company": ""} for one in users if one["segment"] != "business"]
     )
+    good["changed at midnight"] = written([aged(one, f"{day}T00:00:00") for one in users])
+    # So many that a single defect is less than a thousandth of them: no user is lost in a tolerance.
+    many = [user(draw, day, number) for number in range(MANY)]
+    good["many users"] = written(many)
     bad = {
-        kind: {name: spoilt(draw, users, spoil) for name, spoil in defects.items()} for kind, defects in DEFECTS.items()
+        kind: {name: spoilt(draw, many, spoil) for name, spoil in defects.items()} for kind, defects in DEFECTS.items()
     }
-    old = day - datetime.timedelta(days=1)
-    bad[TIMELINESS] = {"yesterday's file": written([aged(one, old) for one in users])}
+    yesterday = f"{day - datetime.timedelta(days=1)}T23:59:59"
+    bad[TIMELINESS] = {"yesterday's file": written([aged(one, yesterday) for one in users])}
     bad[EMPTINESS] = {"no user": written(users).split("\n", 1)[0] + "\n"}
     bad[COLUMN] = {
         f"without the column {column}": written([{k: v for k, v in one.items() if k != column} for one in users])
-        for column in ("email", "segment", "updated_at", "age")
+        for column in COLUMNS
     }
     return World(f"{day}T00:00:00", good, bad)
 
@@ -128,8 +144,7 @@ def spoilt(draw: random.Random, users: Users, spoil: Spoil) -> str:
     return written(made)
 
 
-def aged(one: dict[str, str], day: datetime.date) -> dict[str, str]:
-    latest = datetime.datetime.combine(day, datetime.time(23, 59, 59)).isoformat()
+def aged(one: dict[str, str], latest: str) -> dict[str, str]:
     return one | {"updated_at": min(one["updated_at"], latest)}
 
 
