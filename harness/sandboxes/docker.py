@@ -47,6 +47,9 @@ OWNERS: dict[FolderName, tuple[int, str]] = {
 }
 DRIVER_DISK = 2048  # MiB
 FRAME = struct.Struct(">BxxxI")
+# What comes together with the reply's head is lost: the SDK reads that through a buffer, and hands out what is beneath.
+# So a process says nothing before it is told that its socket is ours.
+AFTER_OURS = ("sh", "-c", 'read -r _; exec "$@"', "sh")
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -81,7 +84,7 @@ class ExecStream:
         api = self._client.api
         created = api.exec_create(
             container,
-            argv,
+            [*AFTER_OURS, *argv],
             stdin=True,
             stdout=True,
             stderr=False,
@@ -97,6 +100,7 @@ class ExecStream:
         # Blocking, with a poll before each read: a thread may write while another waits to read.
         self._socket.settimeout(None)
         self._rest = 0
+        self.write(b"\n")
 
     def write(self, data: bytes) -> None:
         self._socket.sendall(data)
