@@ -94,9 +94,10 @@ def atif(runs: tuple[Path, ...], out: Path) -> None:
 @click.option("--sandbox", default="auto", show_default=True, help="docker, bubblewrap, or auto (the strongest).")
 @OUT
 def harbor(names: tuple[str, ...], suite: str, persona: str | None, sandbox: str, out: Path) -> None:
-    """Tasks (ids or globs; all without) as tasks of Harbor, which `harbor run -p OUT` runs and grades.
+    """Tasks (ids or globs) as tasks of Harbor, which `harbor run -p OUT` runs and grades.
 
-    A folder each, with what an agent must never see (tests/, solution/): publish them with care.
+    A folder each, with what an agent must never see (tests/, solution/): publish them with care. Without TASKS all that
+    can be exported.
     """
     from harness import persona as personas
     from harness.display import display
@@ -115,8 +116,14 @@ def harbor(names: tuple[str, ...], suite: str, persona: str | None, sandbox: str
     with display(sys.stderr) as shown:
         prepare(box, tasks, shown)
     for task in tasks:
-        write_task(task, out / task.slug, asking, box)
-        click.echo(str(out / task.slug))
+        try:
+            write_task(task, out / task.slug, asking, box)
+        except UsageError as error:
+            if names:
+                raise
+            click.echo(f"left out: {task.id}: {error.problem}", err=True)
+        else:
+            click.echo(str(out / task.slug))
 
 
 def _opened(folders: tuple[Path, ...]) -> list[RunDirectory]:

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from harness.engines import Engine
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, UsageError
 from harness.sandboxes import Stream
 from harness.sandboxes._box import Box, lines
 
@@ -20,6 +20,8 @@ class SteeredServer:
     def __init__(self, box: Box, name: str, script: str, *arguments: str, timeout: float) -> None:
         """``name``: what messages call it; ``timeout``: seconds in which it answers."""
         self._box, self._name, self._timeout = box, name, timeout
+        # What another one must be told to be as this one is.
+        self.command, self.requests = [script, *arguments], list[dict[str, Any]]()
         self._replies: queue.Queue[dict[str, Any]] = queue.Queue()
         self._stream: Stream = box.spawn(script, *arguments)
         threading.Thread(target=self._listen, daemon=True).start()
@@ -29,8 +31,9 @@ class SteeredServer:
         Raises:
             InfrastructureError: it is gone, or says that it can't.
         """
+        self.requests.append({"op": op, **arguments})
         try:
-            self._stream.write(json.dumps({"op": op, **arguments}).encode() + b"\n")
+            self._stream.write(json.dumps(self.requests[-1]).encode() + b"\n")
             reply = self._replies.get(timeout=self._timeout)
         except (OSError, queue.Empty) as error:
             raise InfrastructureError("engine", f"{self._name} doesn't answer: {error!r}") from None
@@ -56,18 +59,32 @@ class SteeredServer:
 
 
 class ServedEngine(Engine):
-    """An engine that is a server of the driver's: ``start`` calls ``_serve``."""
+    """An engine that is a server of the driver's: ``start`` calls ``_serve`` and, if by a port, ``_open``."""
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
         self._server: SteeredServer | None = None
+        self._door: tuple[int, str] | None = None
 
     def _serve(self, name: str, script: str, *arguments: str, timeout: float) -> None:
         self._server = SteeredServer(self.box, name, script, *arguments, timeout=timeout)
 
+    def _open(self, port: int, socket: str) -> None:
+        """The submission reaches the server's UNIX socket at this port of 127.0.0.1."""
+        self._door = port, socket
+        self.box.doors[port] = socket
+
     def _steer(self, op: str, **arguments: Any) -> dict[str, Any]:
         assert self._server, "start() first"
         return self._server.ask(op, **arguments)
+
+    def dump(self) -> dict[str, bytes]:
+        """``<name>.server.json``: the server's command, its door, and all that it was told."""
+        assert self._server, "start() first"
+        if not self._door:
+            raise UsageError(f"what lies at an account isn't exported: {self.name}", "unset the variable that names it")
+        told = {"command": self._server.command, "door": self._door, "requests": self._server.requests}
+        return {f"{self.name}.server.json": json.dumps(told).encode()}
 
     def close(self) -> None:
         if self._server:

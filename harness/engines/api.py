@@ -89,7 +89,7 @@ class Api(ServedEngine, CrashingEngine):
         socket = f"{self.box.path('sockets')}/api"
         self._serve("the API's server", "driver/api_server.py", socket, timeout=60)
         self._steer("serve", api={"listings": {}})
-        self.box.doors[self.port] = socket
+        self._open(self.port, socket)
 
     def variables(self) -> dict[str, str]:
         return {"API_URL": self.url}

@@ -62,7 +62,7 @@ class Aws(ServedEngine):
         self._serve("AWS's server", "driver/aws_server.py", path, REGION, timeout=ANSWER_TIME)
         if not self._account:
             self._ask("reset")  # answered once it listens
-            self.box.doors[self._port] = path
+            self._open(self._port, path)
             return
         credentials = {name.lower(): value for name, value in own_credentials().items()}
         reply = self._ask("account", endpoint=self._account, credentials=credentials)

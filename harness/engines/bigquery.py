@@ -70,7 +70,7 @@ class BigQuery(ServedEngine, CrashingEngine):
         folder = f"{self.box.path('driver')}/bigquery"
         self._serve("BigQuery's server", "driver/bigquery_server.py", socket, folder, PROJECT, timeout=180)
         self._steer("describe")
-        self.box.doors[self.port] = socket
+        self._open(self.port, socket)
         program = f'#!/bin/sh\nexec {self.box.space.interpreter} -I {self.box.space.runtime}/bq.py "$@"\n'
         self.box.put("sockets", {"bigquery/bq": program.encode()})
         self.box.run(["chmod", "-R", "755", self._programs], role="driver")

@@ -57,7 +57,7 @@ class Kafka(ServedEngine):
         self._serve("Kafka's server", "driver/kafka_server.py", *arguments, timeout=ANSWER_TIME)
         self._ask("start", external=self._external)
         if not self._external:
-            self.box.doors[self._port] = door
+            self._open(self._port, door)
 
     def variables(self) -> dict[str, str]:
         return {"KAFKA_BOOTSTRAP_SERVERS": self._external or f"127.0.0.1:{self._port}"}

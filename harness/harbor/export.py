@@ -160,7 +160,12 @@ def environment(task: Task, seen: Visible) -> dict[str, bytes]:
 
 
 def copy_line(folder: str) -> str:
-    return "COPY --chown=10002:10002 workspace /work" if folder == "workspace" else f"COPY {folder} /{folder}"
+    lines = {
+        "workspace": "COPY --chown=10002:10002 workspace /work",
+        # Settings, and programs that speak to a server.
+        "sockets": "COPY sockets /sockets\nRUN chmod -R 755 /sockets",
+    }
+    return lines.get(folder, f"COPY {folder} /{folder}")
 
 
 def verifier(task: Task) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from harness import cli
 from harness.errors import EXIT_FINE, EXIT_USAGE
 from harness.sandboxes import _choice, _environments, docker
 from harness.submission import DELIVERABLE, from_folder, to_tar
+from harness.task import load_suite, select
 from tests.cli.tiny import make_suite, tasks_of
 
 # What `TaskConfig` of harbor 0.26 knows of what we write; what it doesn't know it ignores without a word.
@@ -181,6 +182,7 @@ def test_without_walls_there_is_no_reward(exported: Path, tmp_path: Path) -> Non
 def container(context: Path, base: str, **options: Any) -> Iterator[Any]:
     """A container of the image that a Dockerfile makes; from ``base``, where that is an image of its first part."""
     files = dict(from_folder(context, ignored=frozenset()).files)
+    # One for all environments.
     recipe = _environments.recipe("core").files["Dockerfile"].decode().rstrip()
     text = files["Dockerfile"].decode()
     assert text.startswith(recipe)
@@ -244,6 +246,64 @@ def test_the_agent_finds_the_database_and_the_solution_works_on_it(with_postgres
         bring(box, "/solution", with_postgres / "solution")
         inside(box, "sh /solution/solve.sh && psql --no-psqlrc -v ON_ERROR_STOP=1 -v batch_id=1 -f load.sql", "worker")
         assert inside(box, "psql -Atc 'SELECT count(*) > 0 FROM dim_users'", "worker").strip() == "t"
+
+
+SERVED = {
+    "airbyte/rate-limited-source": (
+        """/opt/engine/bin/python -c '
+import json, os, urllib.request
+config = json.load(open(os.environ["DATA"] + "/config.json"))
+asked = {"grant_type": "client_credentials"} | {name: config[name] for name in ("client_id", "client_secret")}
+url, headers = os.environ["API_URL"] + "/oauth/token", {"Content-Type": "application/json"}
+request = urllib.request.Request(url, json.dumps(asked).encode(), headers)
+print(urllib.request.urlopen(request, timeout=10).read().decode())'""",
+        '"access_token"',
+    ),
+    "bigquery/partition-pruned": ("bq query --nouse_legacy_sql 'SELECT COUNT(*) > 100 FROM shop.orders'", "true"),
+    "kafka/poison-messages": (
+        """/opt/engine/bin/python -c '
+import os
+from confluent_kafka import Consumer, TopicPartition
+consumer = Consumer({"bootstrap.servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"], "group.id": "look"})
+print(consumer.get_watermark_offsets(TopicPartition("crm.profiles", 0), timeout=30)[1] > 0)'""",
+        "True",
+    ),
+    "kinesis/reshard-resume": (
+        """/opt/engine/bin/python -c '
+import boto3
+print(boto3.client("kinesis").describe_stream_summary(StreamName="order-events"))'""",
+        "ACTIVE",
+    ),
+}
+
+
+@bubblewrap
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("task", "command", "answer"),
+    [
+        # By night, those whose images or servers take long.
+        pytest.param(task, command, answer, id=task, marks=[] if "bigquery" in task else pytest.mark.nightly)
+        for task, (command, answer) in SERVED.items()
+    ],
+)
+def test_the_agent_finds_the_servers_with_what_they_hold(task: str, command: str, answer: str, tmp_path: Path) -> None:
+    assert export(task, "-o", tmp_path / "out") == EXIT_FINE
+    folder = tmp_path / "out" / task.replace("/", "--")
+    [environment] = {found.manifest.environment for found in select(load_suite(), [task])}
+    sandbox = _choice.load("docker")
+    sandbox.prepare(environment)
+    start = tomllib.loads((folder / "task.toml").read_text())["environment"]["healthcheck"]["command"]
+    with container(folder / "environment", docker.image_tag(environment)) as box:
+        inside(box, start)
+        inside(box, start)
+        assert answer in inside(box, command, "worker")
+
+
+@bubblewrap
+def test_a_task_that_can_not_be_exported_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert export("redshift/staging-upsert", "-o", tmp_path / "out") == EXIT_USAGE
+    assert "tasks on redshift can't be exported" in capsys.readouterr().err
 
 
 @bubblewrap
