@@ -66,8 +66,9 @@ This is the form of DELIVERABLE.md:
 
 @dataclass(frozen=True)
 class Visible:
-    """What an agent finds beside its workspace: files of the box's folders, dumps of the engines, variables."""
+    """What an agent finds: files of the box's folders, dumps of the engines, variables."""
 
+    work: Mapping[str, bytes]
     data: Mapping[str, bytes]
     sockets: Mapping[str, bytes]
     dumps: Mapping[str, bytes]
@@ -108,13 +109,13 @@ def visible(task: Task, sandbox: Sandbox) -> Visible:
     with Lab(task, sandbox, task.workspace) as lab:
         task.world.furnish(task.world.build(VISIBLE_SEED), lab)
         try:
-            data, sockets = whole(lab.box, "data"), whole(lab.box, "sockets")
+            work, data, sockets = (whole(lab.box, folder) for folder in ("work", "data", "sockets"))
         except SubmissionError as error:
             raise UsageError(f"{task.id}: the visible world is too big: {error}") from None
         variables = {**lab.box.base_variables("submission"), **lab.box.variables}
         kept = {name: value for name, value in variables.items() if name not in OWN_VARIABLES}
         kept["PATH"] += ROOTS_PATH
-        return Visible(data, sockets, lab.dump(), kept)
+        return Visible(work, data, sockets, lab.dump(), kept)
 
 
 def whole(box: Box, folder: FolderName) -> dict[str, bytes]:
@@ -139,7 +140,7 @@ def instruction(task: Task, persona: Persona) -> str:
 def environment(task: Task, seen: Visible) -> dict[str, bytes]:
     """The context of the agent's image."""
     recipe = _environments.recipe(task.manifest.environment).files
-    folders = {"workspace": task.workspace.files, "data": seen.data, "sockets": seen.sockets}
+    folders = {"workspace": seen.work, "data": seen.data, "sockets": seen.sockets}
     start = {"start.py": (FILES / "start.py").read_bytes(), **seen.dumps}
     assignments = [f"{name}={shlex.quote(value)}" for name, value in seen.variables.items()]
     dockerfile = [

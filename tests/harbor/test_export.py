@@ -301,6 +301,13 @@ def test_the_agent_finds_the_servers_with_what_they_hold(task: str, command: str
 
 
 @bubblewrap
+def test_what_a_world_puts_into_the_work_folder_comes_along(tmp_path: Path) -> None:
+    assert export("docs/runbook", "-o", tmp_path / "out") == EXIT_FINE
+    work = tmp_path / "out" / "docs--runbook" / "environment" / "workspace"
+    assert "store-1.csv" in (work / "landing" / "2026-03-27" / "manifest").read_text()
+
+
+@bubblewrap
 def test_a_task_that_can_not_be_exported_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert export("redshift/staging-upsert", "-o", tmp_path / "out") == EXIT_USAGE
     assert "tasks on redshift can't be exported" in capsys.readouterr().err
