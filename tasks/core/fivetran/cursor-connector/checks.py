@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from graders.check import check, scenario
 from graders.operation import Operation
@@ -17,7 +19,7 @@ from harness.lab import Lab
 from harness.sandboxes._box import Completed
 from harness.tables import Table
 
-from .world import DRIFTED, FIRST, LATER, PATH, World, furnish
+from .world import DRIFTED, FIRST, LATER, PATH, RESYNCED, World, furnish
 
 ORDER = {
     "order_id": "text",
@@ -29,6 +31,7 @@ ORDER = {
 }
 # Without what the source has dropped.
 ORDER_WITHOUT_NOTE = {name: kind for name, kind in ORDER.items() if name != "note"}
+TYPES = {"total": "DECIMAL(12,2)", "updated_at": "TIMESTAMP WITH TIME ZONE"}
 KILLS = 5
 REPEATED = 5  # pages that may be read again after a kill
 OUTAGE_TIME = 150.0  # seconds: whoever waits for longer than the API's hiccups last is stopped
@@ -69,13 +72,17 @@ class Sync:
 
 @dataclass(frozen=True)
 class History:
-    """The first sync of a connection, one later, one right after that, one after the drift; then one anew."""
+    """The first sync of a connection, one later, one right after that, one after the drift; then one anew.
+
+    ``types``: what the destination calls the columns' types after the first.
+    """
 
     first: Sync
     later: Sync
     again: Sync
     drifted: Sync
     anew: Sync
+    types: Mapping[str, str]
 
 
 def live(table: Table) -> Table:
@@ -106,17 +113,28 @@ def stored(lab: Lab) -> Table | None:
         return None
 
 
+def types_of(lab: Lab) -> Mapping[str, str]:
+    sql = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'tester' AND table_name = 'orders'"
+    try:
+        return {name.lower(): kind for name, kind in lab.use(Fivetran).query(sql).rows}
+    except SubmissionFault:
+        return {}
+
+
 @scenario
 def history(lab: Lab, world: World) -> History:
-    found = {}
+    found, types = {}, {}
     for name, moment in (("first", FIRST), ("later", LATER), ("again", LATER), ("drifted", DRIFTED)):
         furnish(world, lab, moment)
         found[name] = sync(lab)
+        types = types or types_of(lab)
     lab.note(
-        "the API dropped a field, added others and gave numbers for texts, then was synced anew from its beginning"
+        "the API dropped a field, added others and gave numbers for texts; orders were deleted; then all was synced "
+        "anew from its beginning"
     )
+    furnish(world, lab, RESYNCED)
     lab.use(Fivetran).forget_state()
-    return History(**found, anew=sync(lab))
+    return History(**found, anew=sync(lab), types=types)
 
 
 @dataclass(frozen=True)
@@ -190,6 +208,14 @@ def every_order_arrives(history: History, world: World) -> None:
     assert_same_rows(history.first.live, world.live(FIRST), ORDER, why="after the first sync")
 
 
+@check("correctness", clauses=["expertise-areas/fivetran", "constraints/always-validate-data-quality"])
+def columns_have_the_types_that_were_asked_for(history: History) -> None:
+    must_end_well(history.first.done, "the first sync")
+    for column, kind in TYPES.items():
+        found = history.types.get(column, "no column at all")
+        assert found == kind, f"{column} is to be {kind}; in the destination it is {found}"
+
+
 @check("correctness", clauses=["expertise-areas/fivetran"])
 def changes_and_new_orders_follow(history: History, world: World) -> None:
     groups = ("changed", "new", "imported", "newest")
@@ -212,6 +238,11 @@ def deleted_orders_are_marked_and_restored_ones_are_not(history: History, world:
     unseen = (world.deleted(LATER) - gone) & {row[place] for row in history.later.live.rows}
     assert not unseen, f"{len(unseen)} orders stand live that the API never gave but as deleted: {sorted(unseen)[:3]}"
     assert_live(table, world, LATER, ["restored"], "orders that came back")
+    deleted = world.groups["deleted before the last"]
+    still = deleted & {row[place] for row in history.anew.live.rows}
+    assert not still, (
+        f"{len(still)} orders were deleted before it was synced anew, and stand live after that: {sorted(still)[:3]}"
+    )
 
 
 @check("late_data", clauses=["constraints/plan-for-late-arriving-data"])
@@ -265,7 +296,16 @@ def syncing_again_changes_nothing(history: History, world: World) -> None:
     assert_same_rows(history.again.live, history.later.live, ORDER, why=why)
     why = "synced anew from the beginning, over the rows that are there"
     groups = ("plain", "imported", "restored", "changed", "new", "new after the drift")
-    assert_live(history.anew.orders, world, DRIFTED, groups, why, ORDER_WITHOUT_NOTE)
+    assert_live(history.anew.orders, world, RESYNCED, groups, why, ORDER_WITHOUT_NOTE)
+
+
+def city_in(value: Any) -> Any:
+    """Of an object, as such or as JSON, its city; of a column of its own the value."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    return found.get("city") if isinstance(found, dict) else found
 
 
 @check("schema_evolution", clauses=["constraints/handle-schema-evolution-gracefully"])
@@ -278,9 +318,13 @@ def new_fields_become_columns(history: History, world: World) -> None:
     assert found == expected, (
         f"the new field channel has {len(found)} values in the table, {len(expected)} at the source"
     )
-    folded = [column.lower() for column in history.drifted.orders.columns]
-    nested = [column for column in folded if "delivery" in column]
-    assert nested, f"the new field delivery isn't in the table; it has {', '.join(folded)}"
+    columns = history.drifted.orders.columns
+    nested = [column for column in columns if "delivery" in column.lower()]
+    assert nested, f"the new field delivery isn't in the table; it has {', '.join(columns)}"
+    cities = {row["order_id"]: row["delivery"]["city"] for row in world.rows[DRIFTED] if "delivery" in row}
+    told = {row["order_id"]: [city_in(row[column]) for column in nested] for row in history.drifted.live}
+    wrong = {order: told.get(order) for order, city in cities.items() if city not in told.get(order, [])}
+    assert not wrong, f"the new field delivery has the city {cities[min(wrong)]}; in the table: {wrong[min(wrong)]}"
 
 
 @check("schema_evolution", clauses=["constraints/handle-schema-evolution-gracefully"])
@@ -307,9 +351,9 @@ def an_outage_is_no_success_and_loses_nothing(outage: tuple[Sync, Sync], world: 
     "security",
     clauses=["responsibilities/data-integration-across-sources", "collaboration-protocol/coordinate-api-data-access"],
 )
-def the_key_is_not_in_the_logs(history: History, outage: tuple[Sync, Sync], world: World) -> None:
+def the_key_is_not_in_the_logs(history: History, hiccups: Sync, outage: tuple[Sync, Sync], world: World) -> None:
     must_end_well(history.first.done, "the first sync")
-    for seen in (history.first, history.later, history.drifted, *outage):
+    for seen in (history.first, history.later, history.drifted, hiccups, *outage):
         said = f"{seen.done.stdout}\n{seen.done.stderr}"
         line = next((line for line in said.splitlines() if world.key in line), "")
         assert not line, f"the API's key is in the log: {line.replace(world.key, '<the key>')[:200]}"

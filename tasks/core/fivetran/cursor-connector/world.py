@@ -1,4 +1,4 @@
-"""The tills' orders at three moments; each group of orders shows one thing the connector has to bear."""
+"""The tills' orders at four moments; each group of orders shows one thing the connector has to bear."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NOTES = ("", "gift", "leave at the door", 'says "call first"', "für Zoë")
 FIELDS = ("order_id", "shop_id", "status", "note", "total", "updated_at")
 BEGINNING = datetime.datetime(2026, 3, 1, 8, tzinfo=datetime.UTC)
 # The source is looked at at these moments.
-FIRST, LATER, DRIFTED = "first", "later", "drifted"
-MOMENTS = (FIRST, LATER, DRIFTED)
+FIRST, LATER, DRIFTED, RESYNCED = "first", "later", "drifted", "resynced"
+MOMENTS = (FIRST, LATER, DRIFTED, RESYNCED)
 END_OF_FIRST = datetime.datetime(2026, 3, 6, 18, tzinfo=datetime.UTC)
 
 Row = dict[str, Any]
@@ -136,7 +136,7 @@ def build(seed: int, scale: float = 1.0) -> World:
         tills.order("new", next(later))
     number = tills.order("deleted unseen", END_OF_FIRST)["order_id"]
     tills.delete("deleted unseen", number, next(later))
-    for minutes in (3, 8, 13):
+    for minutes in (3, 8, 14):
         at = END_OF_FIRST - datetime.timedelta(minutes=minutes, seconds=draw.randrange(30))
         tills.order("late", at)
     for number in draw.sample(sorted(tills.groups["deleted early"]), 2):
@@ -160,6 +160,11 @@ def build(seed: int, scale: float = 1.0) -> World:
             "delivery": {"city": draw.choice(("Graz", "Köln")), "express": draw.random() < 0.5},
         }
     rows[DRIFTED] = tills.now()
+
+    # Live in the table when it is synced anew: there is something to delete, though there is no state.
+    for number in draw.sample(sorted(tills.groups["plain"]), 4):
+        tills.delete("deleted before the last", number, next(afterwards))
+    rows[RESYNCED] = tills.now()
 
     groups = {name: frozenset(numbers) for name, numbers in tills.groups.items()}
     world = World(rows, groups, f"tk_{draw.getrandbits(96):024x}")
