@@ -1,4 +1,4 @@
-"""Files come on time, while a run waits, a day late, days late, and not at all."""
+"""Files come on time, while a run waits, a day late, days late, and not at all; in the end the oldest are gone."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import must_end_well
 from graders.tables import assert_same_rows
-from harness.engines.airflow import Airflow
+from harness.engines.airflow import Airflow, Parsed
 from harness.engines.postgres import Postgres
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
 from harness.tables import Table
 
-from .world import CAUGHT_UP, DAYS, LATE, NEXT, VERY_LATE, WAITED_FOR, File, World, create_tables
+from .world import ANOTHER, CAUGHT_UP, DAYS, LATE, NEXT, QUIET, VERY_LATE, WAITED_FOR, File, World, create_tables
 
 DAG = "store_sales"
 HOUR = 3600.0
@@ -77,20 +77,21 @@ def story(lab: Lab, world: World) -> Story:
     def deliver(files: Iterable[File]) -> None:
         lab.deliver(world.contents(files))
 
-    late, very_late = world.late_file(LATE), world.late_file(VERY_LATE)
-    deliver(world.of(LATE, without=[late]))
+    deliver(world.of(LATE, without=world.late_files(LATE)))
     missing = run(lab, LATE)
-    deliver([late, *world.of(NEXT)])
+    deliver([*world.late_files(LATE), *world.of(NEXT)])
     next_day = run(lab, NEXT)
-    deliver(world.of(VERY_LATE, without=[very_late]))
+    run(lab, VERY_LATE)
     missing_again = run(lab, VERY_LATE)
-    between = DAYS[DAYS.index(VERY_LATE) + 1 : DAYS.index(CAUGHT_UP)]
-    deliver(world.of(*between))
-    days_without = run(lab, *between)
-    deliver([very_late, *world.of(CAUGHT_UP)])
+    deliver(world.of(QUIET, ANOTHER))
+    days_without = run(lab, QUIET, ANOTHER)
+    deliver(world.of(VERY_LATE, CAUGHT_UP))
     caught_up = run(lab, CAUGHT_UP)
+    # A month has passed since the first two days.
+    lab.box.clear("data")
+    deliver(world.of(VERY_LATE, QUIET, ANOTHER, CAUGHT_UP))
     done_again = run(lab, VERY_LATE)
-    lab.note("files were late by a day and by days; failed days were run again")
+    lab.note("files were late by a day and by days; failed days were run again, the last when old files were gone")
     return Story(missing, next_day, missing_again, days_without, caught_up, done_again)
 
 
@@ -98,9 +99,9 @@ def story(lab: Lab, world: World) -> Story:
 def waited_for(lab: Lab, world: World) -> Seen:
     """A file comes while the run waits for it."""
     create_tables(lab)
-    late = world.late_file(WAITED_FOR)
-    lab.deliver(world.contents(world.of(WAITED_FOR, without=[late])))
-    found = run(lab, WAITED_FOR, comes={COMES_AFTER: world.contents([late])})
+    late = world.late_files(WAITED_FOR)
+    lab.deliver(world.contents(world.of(WAITED_FOR, without=late)))
+    found = run(lab, WAITED_FOR, comes={COMES_AFTER: world.contents(late)})
     lab.note("a file came while the run waited")
     return found
 
@@ -130,14 +131,15 @@ def assert_missing(seen: Seen, files: Iterable[File], when: str) -> None:
 @check("quality", clauses=["constraints/always-validate-data-quality"])
 def a_missing_file_fails_its_run_and_is_noted(story: Story, world: World) -> None:
     seen = must_have_failed(story.missing, LATE)
-    assert_missing(seen, [world.late_file(LATE)], f"the run of {LATE} is over")
-    must_have_failed(story.missing_again, VERY_LATE)
+    assert_missing(seen, world.late_files(LATE), f"the run of {LATE} is over")
+    again = must_have_failed(story.missing_again, VERY_LATE)
+    assert_missing(again, world.late_files(VERY_LATE), f"{VERY_LATE} was run twice before any file came")
 
 
 @check("durability", clauses=["constraints/never-lose-data"])
 def the_other_stores_are_loaded_all_the_same(story: Story, world: World) -> None:
     seen = must_have_failed(story.missing, LATE)
-    assert_loaded(seen, world, world.of(LATE, without=[world.late_file(LATE)]), "a file is missing")
+    assert_loaded(seen, world, world.of(LATE, without=world.late_files(LATE)), "files are missing")
 
 
 @check("late_data", clauses=["constraints/plan-for-late-arriving-data"])
@@ -178,8 +180,8 @@ def what_is_days_late_is_brought_in(story: Story, world: World) -> None:
 def only_its_own_files_fail_a_run(story: Story, world: World) -> None:
     must_have_failed(story.missing, LATE)
     must_end_well(story.next_day.done, f"the run of {NEXT}, whose files are all there")
-    must_end_well(story.days_without.done, f"the runs after {VERY_LATE}, of which a file is still missing")
-    assert_missing(story.days_without, [world.late_file(VERY_LATE)], "days later")
+    must_end_well(story.days_without.done, f"the runs after {VERY_LATE}, of which no file has come yet")
+    assert_missing(story.days_without, world.late_files(VERY_LATE), "days later")
     must_end_well(story.caught_up.done, f"the run of {CAUGHT_UP}")
 
 
@@ -196,7 +198,24 @@ def a_failed_day_can_be_run_again(story: Story, world: World) -> None:
     before, after = story.caught_up, story.done_again
     assert_same_rows(after.sales, before.sales, SALES, why=f"{VERY_LATE} was run again: public.sales")
     assert_same_rows(after.totals, before.totals, TOTALS, why=f"{VERY_LATE} was run again: public.daily_totals")
-    assert_missing_none(after, VERY_LATE)
+    for day in (VERY_LATE, LATE, NEXT):
+        assert_missing_none(after, day)
+
+
+@scenario
+def parsed(lab: Lab) -> Parsed:
+    return lab.use(Airflow).parse()
+
+
+@check("correctness", clauses=["expertise-areas/airflow"])
+def the_schedule_stays_as_it_was(parsed: Parsed, story: Story) -> None:
+    must_have_failed(story.missing, LATE)
+    assert DAG in parsed.dags, f"there is no DAG {DAG}; there are {sorted(parsed.dags)} {parsed.errors}"
+    runs = [run.logical_date for run in parsed.dags[DAG].runs[:2]]
+    expected = [datetime.datetime.combine(day, datetime.time(4), datetime.UTC) for day in (LATE, NEXT)]
+    assert runs == expected, (
+        f"its first runs are for {[str(moment) for moment in runs]}, and were for {LATE} 04:00, {NEXT} 04:00"
+    )
 
 
 # canary: 23cf9560-f05b-4155-b66a-505e8860571c

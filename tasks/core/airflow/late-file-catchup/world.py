@@ -13,9 +13,11 @@ from harness.lab import Lab
 
 STORES = ("graz", "linz", "wels", "wien")
 FIRST = datetime.date(2026, 3, 2)
-DAYS = tuple(FIRST + datetime.timedelta(days=number) for number in range(8))
-# In turn: a file comes a day late; one comes days late; one comes while the run waits.
-LATE, NEXT, VERY_LATE, CAUGHT_UP, WAITED_FOR = DAYS[0], DAYS[1], DAYS[2], DAYS[6], DAYS[7]
+# 13 days lie between the third and the last but one: the furthest that a run looks back.
+DAYS = tuple(FIRST + datetime.timedelta(days=number) for number in (0, 1, 2, 3, 9, 15, 16))
+# In turn: two files come a day late; none comes until the last moment; a store sells nothing; one comes while the run
+# waits.
+LATE, NEXT, VERY_LATE, QUIET, ANOTHER, CAUGHT_UP, WAITED_FOR = DAYS
 TABLES = (
     "CREATE TABLE public.sales (day date, store text, receipt bigint, amount numeric(10, 2))",
     "CREATE TABLE public.daily_totals (day date, receipts bigint, revenue numeric(12, 2))",
@@ -27,16 +29,16 @@ File = tuple[datetime.date, str]
 
 @dataclass(frozen=True)
 class World:
-    """The receipts and amounts of each file, and the stores that are late on the three days."""
+    """The receipts and amounts of each file, and the stores that are late on some days."""
 
     files: Mapping[File, tuple[tuple[int, Decimal], ...]]
-    late: Mapping[datetime.date, str]
+    late: Mapping[datetime.date, tuple[str, ...]]
 
     def of(self, *days: datetime.date, without: Iterable[File] = ()) -> list[File]:
         return [file for file in self.files if file[0] in days and file not in set(without)]
 
-    def late_file(self, day: datetime.date) -> File:
-        return day, self.late[day]
+    def late_files(self, day: datetime.date) -> list[File]:
+        return [(day, store) for store in self.late[day]]
 
     def sales(self, files: Iterable[File]) -> list[dict[str, object]]:
         return [
@@ -73,15 +75,15 @@ def build(seed: int, scale: float = 1.0) -> World:
         for day in DAYS
         for store in STORES
     }
-    late = dict(zip((LATE, VERY_LATE, WAITED_FOR), draw.sample(STORES, 3), strict=True))
-    assert all(files.values())
+    late = {LATE: tuple(draw.sample(STORES, 2)), VERY_LATE: STORES, WAITED_FOR: (draw.choice(STORES),)}
+    files[QUIET, draw.choice(STORES)] = ()
     return World(files, late)
 
 
 def furnish(world: World, lab: Lab) -> None:
     """What the agent sees: all files but those that never came."""
     create_tables(lab)
-    lab.deliver(world.contents(world.of(*DAYS, without=[world.late_file(VERY_LATE)])))
+    lab.deliver(world.contents(world.of(*DAYS, without=world.late_files(VERY_LATE))))
 
 
 def create_tables(lab: Lab) -> None:

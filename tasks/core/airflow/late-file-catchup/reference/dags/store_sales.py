@@ -31,13 +31,23 @@ def rows_of(day, store):
         return [(day, store, row["receipt"], row["amount"]) for row in csv.DictReader(file)]
 
 
+def was_loaded(cursor, day, store):
+    """Files go after 30 days: whose day was loaded, and who wasn't missing then, isn't missing now."""
+    cursor.execute("select 1 from daily_totals where day = %s", (day,))
+    if not cursor.fetchone():
+        return False
+    cursor.execute("select 1 from missing_files where day = %s and store = %s", (day, store))
+    return not cursor.fetchone()
+
+
 def load_day(cursor, day):
     """What is there of a day, in place of what was known of it; the stores that are missing."""
     missing = []
     for store in STORES:
         rows = rows_of(day, store)
         if rows is None:
-            missing.append(store)
+            if not was_loaded(cursor, day, store):
+                missing.append(store)
             continue
         cursor.execute("delete from sales where day = %s and store = %s", (day, store))
         cursor.executemany("insert into sales values (%s, %s, %s, %s)", rows)

@@ -21,17 +21,25 @@ def store_sales():
         today = date.fromisoformat(ds)
         days = [day for back in range(14) if (day := today - timedelta(days=back)) >= date(2026, 3, 2)]
         with PostgresHook("warehouse").get_conn() as link, link.cursor() as cursor:
-            cursor.execute("delete from sales where day = any(%s)", (days,))
             cursor.execute("delete from daily_totals where day = any(%s)", (days,))
-            cursor.execute("delete from missing_files where day = any(%s)", (days,))
             for day in days:
                 for store in STORES:
                     if file_of(day, store).is_file():
                         with file_of(day, store).open(newline="") as file:
                             rows = [(day, store, line["receipt"], line["amount"]) for line in csv.DictReader(file)]
+                        cursor.execute("delete from missing_files where (day, store) = (%s, %s)", (day, store))
+                        cursor.execute("delete from sales where (day, store) = (%s, %s)", (day, store))
                         cursor.executemany("insert into sales values (%s, %s, %s, %s)", rows)
                     else:
-                        cursor.execute("insert into missing_files values (%s, %s)", (day, store))
+                        # After a month files are gone that were loaded.
+                        cursor.execute(
+                            """
+                            insert into missing_files select %(day)s, %(store)s
+                            where not exists (select from sales where (day, store) = (%(day)s, %(store)s))
+                            and not exists (select from missing_files where (day, store) = (%(day)s, %(store)s))
+                            """,
+                            {"day": day, "store": store},
+                        )
             cursor.execute(
                 "insert into daily_totals select day, count(*), sum(amount) from sales where day = any(%s) group by day",
                 (days,),
