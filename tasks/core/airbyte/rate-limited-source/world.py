@@ -27,17 +27,29 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class World:
-    """``rows``: what is listed at each moment; ``groups``: shipments by the last that happened to them."""
+    """``rows``: what is listed at each moment; ``groups``: shipments by the last that happened to them.
+
+    ``start``: what is configured; there are shipments before it.
+    """
 
     rows: dict[str, tuple[Row, ...]]
     groups: dict[str, frozenset[str]]
     depots: tuple[Row, ...]
     secret: str
+    start: str
+
+    def since(self, at: datetime.datetime) -> int:
+        """How many shipments were last updated then or later."""
+        return sum(1 for row in self.rows[LATER] if row["updated_at"] >= written(at))
 
     def shipments(self, moment: str, *groups: str) -> list[Row]:
         """What must have come in by that moment; of these groups, or of all."""
         wanted = frozenset().union(*(self.groups[group] for group in groups)) if groups else None
-        found = [row for row in self.rows[moment] if wanted is None or row["shipment_id"] in wanted]
+        found = [
+            row
+            for row in self.rows[moment]
+            if row["updated_at"] >= self.start and (wanted is None or row["shipment_id"] in wanted)
+        ]
         assert found, f"no shipment of {groups or 'any group'} is expected"
         return found
 
@@ -113,7 +125,8 @@ def build(seed: int, scale: float = 1.0) -> World:
 
     depots = tuple({"depot_id": f"d-{number:02}", "city": draw.choice(CITIES)} for number in range(1, 31))
     groups = {name: frozenset(numbers) for name, numbers in carrier.groups.items()}
-    world = World(rows, groups, depots, f"cs_{draw.getrandbits(128):032x}")
+    start = START + datetime.timedelta(days=draw.choice((7, 10, 14)))
+    world = World(rows, groups, depots, f"cs_{draw.getrandbits(128):032x}", written(start))
     assert max(row["updated_at"] for row in rows[FIRST]) == written(END_OF_FIRST)
     assert all(row["updated_at"] < written(END_OF_FIRST) for row in world.shipments(LATER, "late"))
     return world
@@ -147,7 +160,7 @@ def furnish(world: World, lab: Lab, moment: str = FIRST, *, lifetime: int = 900)
 
 
 def configuration(world: World, url: str) -> dict[str, str]:
-    return {"base_url": url, "client_id": CLIENT, "client_secret": world.secret, "start_date": written(START)}
+    return {"base_url": url, "client_id": CLIENT, "client_secret": world.secret, "start_date": world.start}
 
 
 def configured(name: str, key: str, cursor: str = "") -> Row:
