@@ -15,7 +15,13 @@ from harness.lab import Lab
 COLUMNS = ("customer_id", "source", "operation", "changed_at", "sequence", "name", "email", "segment")
 # What was there first, and what came late.
 FIRST, LATE = "first", "late"
-BROKEN = (("customer_id", ""), ("changed_at", "yesterday"), ("changed_at", "2026-02-30T10:00:00Z"), ("sequence", "n/a"))
+BROKEN = (
+    ("customer_id", ""),
+    ("changed_at", "yesterday"),
+    ("changed_at", "2026-02-30T10:00:00Z"),
+    ("sequence", "n/a"),
+    ("sequence", "1.5"),
+)
 
 Fields = dict[str, str]
 
@@ -123,6 +129,11 @@ def build(seed: int, scale: float = 1.0) -> World:
         # Of one moment: the sequence decides, and as a number.
         row = office.customer("numbered", sequence="9")
         first += [row, office.changed(row, sequence="10"), office.changed(row, sequence="")]
+        # A sequence of nought is more than none, and one may have outgrown 32 bits.
+        row = office.customer("numbered", source="shop", sequence="0")
+        first += [row, office.changed(row, source="crm", sequence="")]
+        row = office.customer("numbered", sequence="2999999999")
+        first += [row, office.changed(row, sequence="3000000000")]
         # Of one moment and sequence, or of none: the CRM decides. And the same row twice.
         row = office.customer("tied", source="shop", sequence=draw.choice(("7", "")))
         decisive = office.changed(row, source="crm")
@@ -149,6 +160,9 @@ def build(seed: int, scale: float = 1.0) -> World:
         row = office.customer("late")
         first.append(row)
         late += [office.changed(row, days=4), office.customer("late")]
+        # A sound row and a broken one of the same customer.
+        row = office.customer("plain")
+        first += [row, office.changed(row, days=1, sequence="n/a")]
     for column, value in BROKEN:
         first += [office.customer("broken") | {column: value}, office.customer("broken") | {column: value}]
         late.append(office.customer("broken") | {column: value})
