@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import must_end_well, on_another_machine
 from graders.tables import assert_same_rows, rows_with
-from harness.engines.spark import Spark
+from harness.engines.spark import DeltaTable, Spark
 from harness.lab import Lab
 from harness.tables import Table
 
@@ -40,20 +41,21 @@ class Runs:
     first: Table
     second: Table
     restarted: Table | None
+    types: Mapping[str, str]
 
 
-def run(lab: Lab, what: str) -> Table:
+def run(lab: Lab, what: str) -> DeltaTable:
     spark = lab.use(Spark)
     limit = lab.task.manifest.limits.run_time
     must_end_well(spark.submit("hourly_sales.py", settings=SETTINGS, timeout=limit), what)
-    return spark.delta("hourly_sales").table
+    return spark.delta("hourly_sales")
 
 
 @scenario
 def runs(lab: Lab, world: World) -> Runs:
     spark = lab.use(Spark)
     furnish(world, lab, DELIVERIES[:1])
-    first = run(lab, "the first run")
+    first = run(lab, "the first run").table
     committed = spark.committed_batches()
     on_another_machine(lab, "lake")
     lab.box.clear("data")
@@ -61,11 +63,12 @@ def runs(lab: Lab, world: World) -> Runs:
     second = run(lab, "a run on another machine, with the first delivery in the archive")
     lab.note("between the runs, only the lake was kept, and the files of the first delivery were taken away")
     if not spark.forget_commits(committed):
-        return Runs(first, second, None)
+        return Runs(first, second.table, None, second.types)
     on_another_machine(lab, "lake")
     furnish(world, lab, DELIVERIES[2:])
     lab.note("the second run's batch was taken for one that was killed between its write and its commit, and run again")
-    return Runs(first, second, run(lab, "the run after a kill between the write of a batch and its commit"))
+    restarted = run(lab, "the run after a kill between the write of a batch and its commit").table
+    return Runs(first, second.table, restarted, second.types)
 
 
 def restarted(runs: Runs) -> Table:
@@ -86,6 +89,11 @@ def assert_hours(world: World, table: Table, why: str, groups: Iterable[str], de
 def every_hour_has_all_its_sales(runs: Runs, world: World) -> None:
     assert_hours(world, runs.first, "after the first run", ["plain"], FIRST)
     assert_hours(world, runs.second, "after the second run", ["plain"], SECOND)
+    types = {name.lower(): kind for name, kind in runs.types.items()}
+    assert re.fullmatch(r"decimal\(\d+, ?2\)", types["revenue"]), (
+        f"revenue is {types['revenue']}, no decimal of 2 places"
+    )
+    assert types["sales"] == "long", f"sales is {types['sales']}, no bigint"
 
 
 @check("correctness", clauses=["expertise-areas/pyspark"])

@@ -111,11 +111,12 @@ def build(seed: int, scale: float = 1.0) -> World:
     resent = sales("resent", noon, (20, 49), 2 * some)
     first += resent + resent[::3]
 
-    # Nothing in it is so new that it would close the hour before noon, in however many batches it is taken.
     second = [*sales("plain", noon + HOUR, (0, 5), some), *resent[1::2], *sales("resent", noon, (50, 60), some)]
     second += second[-some // 2 :]
     second += sales("continued", noon, (51, 60), some)
     second += sales("late", noon - HOUR, (12, 60), some) + sales("late", noon, (0, 60), some)
+    # In time, though the hour that they are of began more than two hours before the newest sale of the first.
+    second += sales("late", noon - 2 * HOUR, (52, 60), some)
     # Older than that, and of hours that had ended by then: whether one goes by sales or by hours doesn't matter.
     second += sales("closed", noon - 4 * HOUR, whole, some) + sales("closed", noon - 3 * HOUR, whole, some)
 
