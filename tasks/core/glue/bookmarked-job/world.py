@@ -36,9 +36,8 @@ class World:
         assert found, "no line is expected"
         return found
 
-    def rejected(self, arrivals: Iterable[str] = ARRIVALS) -> list[tuple[object, object]]:
-        """Line and order of each broken line."""
-        found = [(line.get("line_id"), line.get("order_id")) for line in self.lines(arrivals) if not is_sound(line)]
+    def rejected(self, arrivals: Iterable[str] = ARRIVALS) -> list[Line]:
+        found = [line for line in self.lines(arrivals) if not is_sound(line)]
         assert found, "no broken line is expected"
         return found
 
