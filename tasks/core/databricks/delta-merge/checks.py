@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import must_end_well
-from graders.tables import assert_same_rows, rows_with
+from graders.tables import assert_same_rows, canonical_rows, rows_with
 from harness.engines.databricks import Databricks
 from harness.engines.spark import DeltaTable
 from harness.errors import SubmissionFault
@@ -18,6 +19,7 @@ from harness.tables import Table
 
 from .world import ADDED, COLUMNS, PLAIN, RETYPED, WIDER, World, furnish, rows_of, typed
 
+MOST_STEPS = 6
 ORDER = {
     "order_id": "text",
     "customer_id": "text",
@@ -48,6 +50,7 @@ class Merged:
     """The table after each run: of a batch, of one with a new column, of one with another type, and of the first again.
 
     versions: what the versions from before the job hold at the end; why they can't be read, if they can't
+    between: the versions that the first run went through before its last one
     """
 
     plain: DeltaTable
@@ -57,6 +60,7 @@ class Merged:
     again: Completed
     after_again: DeltaTable
     versions: tuple[Table, ...] | str
+    between: tuple[Table, ...]
 
 
 def run(lab: Lab, batch: str) -> Completed:
@@ -70,6 +74,8 @@ def merged(lab: Lab, world: World) -> Merged:
     databricks = lab.use(Databricks)
     must_end_well(run(lab, PLAIN), f"batch {PLAIN}")
     plain = databricks.delta("orders")
+    steps = range(len(world.versions), min(plain.version, len(world.versions) + MOST_STEPS))
+    between = tuple(databricks.delta("orders", version=number).table for number in steps)
 
     outlets = rows_of(world.outlets, COLUMNS)
     done, appended = databricks.beside_another_writer(lambda: run(lab, WIDER), "orders", COLUMNS, outlets)
@@ -85,7 +91,7 @@ def merged(lab: Lab, world: World) -> Merged:
     after_refusal = databricks.delta("orders")
     again = run(lab, PLAIN)
     after_again = databricks.delta("orders")
-    return Merged(plain, wider, refused, after_refusal, again, after_again, versions(databricks, world))
+    return Merged(plain, wider, refused, after_refusal, again, after_again, versions(databricks, world), between)
 
 
 def versions(databricks: Databricks, world: World) -> tuple[Table, ...] | str:
@@ -141,9 +147,11 @@ def a_new_column_gets_into_the_table(merged: Merged, world: World) -> None:
     clauses=["constraints/handle-schema-evolution-gracefully", "constraints/always-validate-data-quality"],
 )
 def a_column_of_another_type_is_refused(merged: Merged, world: World) -> None:
-    assert not merged.refused.ok, f"batch {RETYPED} has quantity as double, but its run ended well"
+    assert not merged.refused.ok, (
+        f"batch {RETYPED} has {ADDED} as bigint, which batch {WIDER} brought as string, but its run ended well"
+    )
     said = f"{merged.refused.stdout}\n{merged.refused.stderr}"
-    assert "quantity" in said, f"the run failed, but didn't name the column quantity: {merged.refused.explain()}"
+    assert ADDED in said, f"the run failed, but didn't name the column {ADDED}: {merged.refused.explain()}"
     assert merged.after_refusal.types == merged.wider.types, (
         f"the refused batch has changed the table's columns from {dict(merged.wider.types)} "
         f"to {dict(merged.after_refusal.types)}"
@@ -155,6 +163,19 @@ def a_column_of_another_type_is_refused(merged: Merged, world: World) -> None:
 def rows_of_another_writer_are_kept(merged: Merged, world: World) -> None:
     why = f"another program appended them while batch {WIDER} was merged, and after it"
     assert_orders(merged.wider, [typed(row) for row in world.outlets], why)
+
+
+@check("durability", clauses=["constraints/never-lose-data", "expertise-areas/databricks"])
+def no_version_lacks_an_order_or_has_it_twice(merged: Merged, world: World) -> None:
+    known = {str(row["order_id"]) for row in world.version(len(world.versions) - 1)}
+    for table in (*merged.between, merged.plain.table):
+        ids = [str(row[0]) for row in canonical_rows(table, {"order_id": "text"})]
+        gone = sorted(known - set(ids))
+        assert not gone, (
+            f"orders are missing in a version of batch {PLAIN}'s run: who reads or kills it then loses {gone[:5]}"
+        )
+        twice = sorted(order for order, count in Counter(ids).items() if count > 1)
+        assert not twice, f"orders stand twice in a version of batch {PLAIN}'s run: {twice[:5]}"
 
 
 @check("durability", clauses=["constraints/never-lose-data", "expertise-areas/databricks"])
