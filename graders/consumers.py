@@ -9,6 +9,9 @@ from harness.engines.kafka import Kafka
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
 
+# Seconds without progress after which members of a group are taken for dead; the broker itself waits for longer.
+SILENT = 10.0
+
 
 @dataclass(frozen=True)
 class ConsumerGroup:
@@ -26,6 +29,13 @@ class ConsumerGroup:
             f"a lag of 0 in {self.name}{when and ' '}{when}",
             there=lambda lag: lag == 0,
         )
+
+    def must_catch_up_again(self, running: Instances, when: str) -> None:
+        """The same after trouble that may have ended an instance: one that died without a word still has its share."""
+        kafka = running.lab.use(Kafka)
+        if not running.sees(lambda: kafka.lag(self.name, self.topic), SILENT, there=lambda lag: lag == 0):
+            kafka.expel(self.name)
+        self.must_catch_up(running, when)
 
     def works_off_its_lag(self, lab: Lab) -> Completed:
         """One instance works until the lag is 0, and is stopped then; or killed at a crash point before."""

@@ -184,7 +184,7 @@ def refused(lab: Lab, world: World) -> State:
             lag = kafka.lag(GROUP, TOPIC)
             running.sees(lambda: kafka.lag(GROUP, TOPIC) < lag or stored(lab) != before, AT_WORK)
             running.sees(lambda: kafka.lag(GROUP, TOPIC) == 0, REFUSED)
-        LOADER.must_catch_up(running, f"once {DEAD} accepted again")
+        LOADER.must_catch_up_again(running, f"once {DEAD} accepted again")
     lab.note(f"for some seconds {DEAD} accepted nothing")
     return observed(lab, world.sent(2), places)
 
@@ -204,7 +204,7 @@ def cut_off(lab: Lab, world: World) -> State:
         LOADER.must_catch_up(running)
         lab.use(Postgres).end_sessions()
         places += send(lab, world.lots[1])
-        LOADER.must_catch_up(running, "after the database had ended its sessions")
+        LOADER.must_catch_up_again(running, "after the database had ended its sessions")
     lab.note("the database ended its sessions while the consumer ran")
     return observed(lab, world.sent(2), places)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 from collections.abc import Iterable
@@ -62,7 +63,7 @@ def build(seed: int, scale: float = 1.0) -> World:
         return made | {"segment": draw.choice(("consumer", "business")), "version": version}
 
     def message(customer: str | None, value: bytes | None) -> Message:
-        headers = (("trace", draw.randbytes(6)), ("source", b"crm"))
+        headers = (("trace", draw.randbytes(6)), ("trace", draw.randbytes(6)), ("source", b"crm"))
         key = None if customer is None else customer.encode()
         place = draw.randrange(PARTITIONS) if customer is None else int(customer[1:]) % PARTITIONS
         return Message(key, value, headers, partition=place)
@@ -80,6 +81,8 @@ def build(seed: int, scale: float = 1.0) -> World:
     def rotten(customer: str) -> list[Sent]:
         made = fields(customer, 99)
         whole = json.dumps(made).encode()
+        # Other encodings of good profiles: a reader that guesses or mends them takes them for good ones.
+        foreign = json.dumps(made | {"email": "zoë@post.example"}, ensure_ascii=False)
         unreadable = [b"\xff\xfe\x00" + whole, whole[:-7], b"", None, b"[1, 2]", b"null", whole + whole]
         invalid: list[dict[str, object]] = [
             {name: value for name, value in made.items() if name != "version"},
@@ -92,7 +95,13 @@ def build(seed: int, scale: float = 1.0) -> World:
             made | {"email": 7},
             made | {"customer_id": f"{customer}0"},
         ]
+        # No headers at all, and a key that is no text.
+        odd = dataclasses.replace(message(customer, whole), key=b"\xff" + customer.encode(), headers=())
         return [
+            Sent(message(customer, foreign.encode("utf-16")), "unreadable"),
+            Sent(message(customer, foreign.encode("latin-1")), "unreadable"),
+            Sent(odd, "invalid"),
+            Sent(message(customer, json.dumps(made | {"version": True}).encode()), "invalid"),
             *(Sent(message(customer, value), "unreadable") for value in draw.sample(unreadable, 5)),
             *(Sent(message(customer, json.dumps(value).encode()), "invalid") for value in draw.sample(invalid, 6)),
             Sent(message(None, whole), "no_key"),
