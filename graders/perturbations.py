@@ -53,7 +53,8 @@ def crash_everywhere(
     than ``most``, the commits are, for between two commits the database stands as it stood after the first; where those
     are too many, as many of them as ``most``, spread evenly, the first and the last among them. Then ``within``
     statements in the midst of transactions are points, too, for what a run does elsewhere (the offsets of a stream)
-    needn't wait for its commit.
+    needn't wait for its commit. A run without so many, as each of its statements is a commit, is killed behind as many
+    that follow each other: far apart, they might all be the last of what belongs together.
     """
     prepare()
     engine.count()
@@ -85,7 +86,9 @@ def crash_points(statuses: Sequence[str], most: int, within: int = 0) -> list[in
         return every
     commits = [0, *(number for number, status in enumerate(statuses, 1) if status == "I")]
     others = [number for number, status in enumerate(statuses, 1) if status != "I"]
-    return sorted({*spread(commits, most), *spread(others, within)})
+    middle = len(commits) // 2
+    neighbours = commits[middle : middle + max(within - len(others), 0)]
+    return sorted({*spread(commits, most), *spread(others, within), *neighbours})
 
 
 def spread(numbers: Sequence[int], most: int) -> list[int]:

@@ -35,7 +35,12 @@ def test_crash_points(statuses: str, most: int, points: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("statuses", "within", "points"),
-    [("TTTTI", 1, [0, 1, 5]), ("TTTTI", 2, [0, 1, 4, 5]), ("TTTTI", 9, [0, 1, 2, 3, 4, 5]), ("IIIII", 2, [0, 5])],
+    [
+        ("TTTTI", 1, [0, 1, 5]),
+        ("TTTTI", 2, [0, 1, 4, 5]),
+        ("TTTTI", 9, [0, 1, 2, 3, 4, 5]),
+        ("IIIIIII", 3, [0, 4, 5, 6, 7]),
+    ],
 )
 def test_crash_points_in_the_midst_of_transactions(statuses: str, within: int, points: list[int]) -> None:
     assert crash_points(list(statuses), 2, within) == points

@@ -28,6 +28,8 @@ LOADER = ConsumerGroup(GROUP, TOPIC, ("python", "consumer.py"))
 # Seconds that the database is held up once it is waited for: longer than what Kafka's clients leave between two commits
 # of their own.
 HELD_UP = 7.0
+# Seconds in which messages that the database refused are either booked after all or given up.
+GIVEN_UP = 5.0
 
 OPERATION = Operation(
     command="python consumer.py",
@@ -201,11 +203,15 @@ class HeldUp:
     killed: State
     afterwards: State
     written: list[Message]
+    last: State
 
 
 @scenario
 def held_up(lab: Lab, world: World) -> HeldUp:
-    """Somebody holds the tables while messages come in, for longer than clients wait with commits of their own."""
+    """Somebody holds the tables while messages come in, for longer than clients wait with commits of their own.
+
+    Later the database ends its sessions, and the consumer may go on or be started again.
+    """
     begin(lab)
     written = send(lab, world.lots[0])
     kafka = lab.use(Kafka)
@@ -219,9 +225,19 @@ def held_up(lab: Lab, world: World) -> HeldUp:
             lab.box.kill()
             running.service.ending.result(timeout=60)
     killed = observed(lab)
-    LOADER.works_off_its_lag(lab)
     lab.note(f"the tables were held for {HELD_UP:.0f} seconds, and the consumer was killed meanwhile")
-    return HeldUp(killed, observed(lab), written)
+    kafka.expel(GROUP)
+    with supervised(lab, *LOADER.command) as running:
+        LOADER.must_catch_up(running)
+        afterwards = observed(lab)
+        lab.use(Postgres).end_sessions()
+        send(lab, world.lots[2])
+        # Whoever gives up what failed has no lag once more messages have come.
+        running.sees(lambda: kafka.lag(GROUP, TOPIC) == 0, GIVEN_UP)
+        send(lab, world.lots[3])
+        LOADER.must_catch_up_again(running, "after the database had ended its sessions")
+    lab.note("the database ended its sessions while the consumer ran")
+    return HeldUp(killed, afterwards, written, observed(lab))
 
 
 @check("durability", clauses=["constraints/never-lose-data"])
@@ -229,6 +245,11 @@ def offsets_wait_for_a_database_that_is_held_up(held_up: HeldUp, world: World) -
     sent = world.sent(2)
     must_not_be_ahead(held_up.killed, held_up.written, sent, "while the tables were held")
     must_be_booked(held_up.afterwards, world, sent, "killed while the tables were held, then started again")
+
+
+@check("durability", clauses=["constraints/never-lose-data"])
+def a_database_that_was_away_costs_no_movement(held_up: HeldUp, world: World) -> None:
+    must_be_booked(held_up.last, world, world.sent(), "after the database had ended its sessions")
 
 
 # -- several instances ------------------------------------------------------------------------------------------------
