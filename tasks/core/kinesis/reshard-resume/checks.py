@@ -11,14 +11,14 @@ from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.streams import Message, as_messages, assert_same_sequences, without_repeats
 from graders.tables import assert_same_rows, canonical_rows
-from harness.engines.aws import HASH_KEYS, Aws, merging, putting
+from harness.engines.aws import HASH_KEYS, Aws, StreamRecord, merging, putting
 from harness.engines.postgres import Postgres
 from harness.errors import SubmissionFault
 from harness.lab import Lab
 from harness.sandboxes._box import Completed
 from harness.tables import Table
 
-from .world import FEW, PORTIONS, RIGHT, SECOND, SOURCE, TARGET, World, open_streams, put, split
+from .world import FEW, PORTIONS, RIGHT, SECOND, SOURCE, TARGET, World, event_in, open_streams, put, split
 
 CHANGE = {
     "event_id": "text",
@@ -49,11 +49,12 @@ OPERATION = Operation(
 
 @dataclass(frozen=True)
 class Seen:
-    """How a run ended, the tables afterwards (those that can be read), and what was told of each order."""
+    """How a run ended, the tables afterwards (those that can be read), what was told of each order, what it read."""
 
     ended: Completed
     tables: dict[str, Table]
     told: dict[str, list[Message]]
+    source: list[StreamRecord]
 
     def table(self, name: str) -> Table:
         must_end_well(self.ended, "the run")
@@ -81,7 +82,7 @@ def look(lab: Lab, ended: Completed) -> Seen:
         except SubmissionFault:
             continue
     records = [(record.key, record.data) for record in lab.use(Aws).records(TARGET)]
-    return Seen(ended, tables, as_messages(records, TARGET))
+    return Seen(ended, tables, as_messages(records, TARGET), lab.use(Aws).records(SOURCE))
 
 
 @scenario
@@ -205,6 +206,7 @@ def a_killed_run_is_taken_up_where_it_was(killed: list[AfterCrash[Seen]], world:
         why = f"killed after statement {point.after} of {point.of}, then run again"
         assert_changes(point.seen, world, FEW, why)
         assert_same_rows(point.seen.table("order_status"), world.states(FEW), STATE, why=why)
+        assert_rejected(point.seen, why)
 
 
 @check("durability", clauses=["constraints/never-lose-data"])
@@ -217,22 +219,28 @@ def a_killed_run_leaves_no_change_untold(killed: list[AfterCrash[Seen]], world: 
 
 @check("quality", clauses=["constraints/always-validate-data-quality", "constraints/never-lose-data"])
 def records_that_are_no_event_are_kept_with_a_reason(resharded: list[Seen], world: World) -> None:
-    found = canonical_rejected(resharded[2].table("rejected_records"))
-    assert sorted(data for *_, data, _ in found) == sorted(world.rejected()), (
-        f"rejected_records holds {len(found)} records; {len(world.rejected())} of the stream are no events"
-    )
-    assert len({(shard, number) for shard, number, *_ in found}) == len(found), "a rejected record stands there twice"
-    assert all(reason.strip() for *_, reason in found), "a rejected record has no reason"
+    assert_rejected(resharded[2], "after all events")
 
 
-def canonical_rejected(table: Table) -> list[tuple[str, str, bytes, str]]:
-    """Shard, number, data and reason of each."""
+def assert_rejected(seen: Seen, why: str) -> None:
+    """Each record of the stream that is no event: once, as it came, with where it stands and a reason."""
+    table = seen.table("rejected_records")
     texts = canonical_rows(table, {"shard_id": "text", "sequence_number": "text", "reason": "text"})
-    found = []
-    for (shard, number, reason), data in zip(texts, table.column("data"), strict=True):
-        assert isinstance(data, bytes), f"rejected_records.data holds {data!r}, which is no bytea"
-        found.append((shard or "", number or "", data, reason or ""))
-    return found
+    data = table.column("data")
+    assert all(isinstance(value, bytes) for value in data), f"{why}: rejected_records.data isn't all bytea"
+    found = sorted((shard or "", number or "", value) for (shard, number, _), value in zip(texts, data, strict=True))
+    wanted = sorted(
+        (record.shard, str(record.number), record.data) for record in seen.source if event_in(record.data) is None
+    )
+    assert wanted, "no record is expected to be rejected"
+    odd = [row for row in found if row not in wanted]
+    assert not odd, f"{why}: rejected_records holds what is no such record of the stream, e.g. {odd[0]}"
+    missing = [row for row in wanted if row not in found]
+    assert not missing, (
+        f"{why}: {len(missing)} records that are no events are not in rejected_records, e.g. {missing[0]}"
+    )
+    assert len(found) == len(wanted), f"{why}: a rejected record stands there twice"
+    assert all((reason or "").strip() for *_, reason in texts), f"{why}: a rejected record has no reason"
 
 
 # canary: 42a51bfb-e060-4bbc-90d9-0745c3819970

@@ -116,6 +116,7 @@ def build(seed: int, scale: float = 1.0) -> World:
     for portion in FEW:
         puts = [(order, encoded(event(draw, order, used))) for order in orders]
         draw.shuffle(puts)
+        puts += [(draw.choice(orders), broken) for broken in no_events(draw, draw.choice(orders), used)[:2]]
         portions[portion] = (*puts, puts[0])
     world = World(portions)
     guard(world)
@@ -147,7 +148,8 @@ def no_events(draw: random.Random, order: str, used: set[str]) -> list[bytes]:
         encoded(event(draw, order, used) | {"event_id": ""}),
         json.dumps([f"restart {draw.randrange(1000)}"]).encode(),
     )
-    return draw.sample(others, 3)
+    # Text is asked for, not just anything.
+    return [encoded(event(draw, order, used) | {"status": draw.randrange(1, 9)}), *draw.sample(others, 2)]
 
 
 def encoded(made: dict[str, object]) -> bytes:
