@@ -97,7 +97,7 @@ class Aws(ServedEngine):
     ) -> None:
         """What befalls the submission's next calls, in place of what was planned before.
 
-        partly_refused: so many calls of PutRecords have every other record refused, if there is more than one
+        partly_refused: so many calls of PutRecords have every other record refused, the first among them
         empty_reads:    so many calls of GetRecords are answered without records
         throttled:      operation -> so many calls of it are refused
         denied_puts:    bucket -> so many objects that are to be stored there are refused: access denied

@@ -34,8 +34,9 @@ while iterator:
         break
 """
 PUT = """
-import boto3, json
-records = [{"PartitionKey": key, "Data": b"x"} for key in "abcde"]
+import boto3, json, sys
+keys = sys.argv[1:] or "abcde"
+records = [{"PartitionKey": key, "Data": b"x"} for key in keys]
 answer = boto3.client("kinesis").put_records(StreamName="out", Records=records)
 print(json.dumps([answer["FailedRecordCount"], [record.get("ErrorCode", "") for record in answer["Records"]]]))
 """
@@ -131,6 +132,9 @@ def test_a_plan_befalls_the_submission_and_not_the_grader(lab: Lab) -> None:
     assert said(lab, "put.py") == [[3, [error, "", error, "", error]]]
     assert [record.key for record in aws.records("out")] == ["x", "y", "z", "b", "d"]
     assert said(lab, "put.py") == [[0, [""] * 5]]
+    aws.plan(partly_refused=1, empty_reads=1)
+    assert said(lab, "put.py", "a") == [[1, [error]]]
+    assert said(lab, "put.py", "a") == [[0, [""]]]
     aws.put("in", [(key, b"") for key in keys_for(aws, FIRST, 1)])
     (key,) = (record.key for record in aws.records("in"))
     assert said(lab, "read.py", FIRST) == [[[], True, []], [[key], False, []]]

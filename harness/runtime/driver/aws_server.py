@@ -60,7 +60,7 @@ DONE = {"s3": None, "sts": None, "glue": CATALOG, "kinesis": STREAMS}
 class Plan:
     """What befalls the submission's next calls; each number counts down to nothing.
 
-    partly_refused: so many calls of PutRecords with more than one record have every other record refused
+    partly_refused: so many calls of PutRecords have every other record refused, of one record the one
     empty_reads:    so many calls of GetRecords are answered without records, though there may be some
     throttled:      operation -> so many calls of it are refused
     denied_puts:    bucket -> so many objects that are to be stored there are refused, as to somebody without the right

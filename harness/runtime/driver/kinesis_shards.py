@@ -161,12 +161,11 @@ def install(plan) -> None:
 
     def put_records(self):
         records = self._get_param("Records")
-        if not (state["disturbed"] and plan().partly_refused and len(records) > 1):
+        if not (state["disturbed"] and plan().partly_refused and records):
             return plain_put(self)
         plan().partly_refused -= 1
-        put = self.kinesis_backend.put_records(
-            self._get_param("StreamARN"), self._get_param("StreamName"), records[1::2]
-        )["Records"]
+        arn, name, taken = self._get_param("StreamARN"), self._get_param("StreamName"), records[1::2]
+        put = self.kinesis_backend.put_records(arn, name, taken)["Records"] if taken else []
         refused = {
             "ErrorCode": "ProvisionedThroughputExceededException",
             "ErrorMessage": "Rate exceeded for shard shardId-000000000000",
