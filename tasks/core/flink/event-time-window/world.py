@@ -112,6 +112,9 @@ def build(seed: int, scale: float = 1.0) -> World:
         json.dumps({"scan_id": f"S{draw.randrange(1000)}", "scanned_at": str(at.start)}),
         json.dumps({"lane": at.lanes["plain"][0], "scanned_at": str(at.start)}),
         json.dumps({"scan_id": f"S{draw.randrange(1000)}", "lane": at.lanes["plain"][0], "scanned_at": "just now"}),
+        # JSON, but no object.
+        json.dumps(["scanner", draw.randrange(1000), "restarted"]),
+        str(draw.randrange(1000)),
     ][1:]
     lines = {
         "north/0001.jsonl": with_broken(first, broken[:3], draw),
