@@ -6,7 +6,10 @@ sections are flawed is said nowhere but in ``world.py``.
 
 from __future__ import annotations
 
+import difflib
+import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,8 +25,14 @@ from .world import DIMENSIONS, KINDS, SEVERITY, World, furnish
 
 RANKS = ("high", "medium", "low")
 MOST_FALSE = 1
-FEWEST_WORDS = 5
-SHORTEST_QUOTE = 20  # characters
+FEWEST_WORDS = 4
+SHORTEST_QUOTE = 12  # characters
+# Words that two findings of different kinds have in common, in the same order: more is one sentence, filled in anew.
+MOST_ALIKE = 0.6
+WORDS_COMPARED = 60
+# What is wrong there is a sum.
+RECKONED = ("misses-its-promise", "does-not-scale")
+NUMBER = re.compile(r"\d|\b(two|three|four|five|six|seven|eight|nine|ten|twice|double[sd]?|half)\b", re.IGNORECASE)
 OPERATION = Operation(
     command="python -m json.tool findings.json",
     fills=(),
@@ -61,6 +70,7 @@ class Review:
 
     world: World
     findings: tuple[Finding, ...]
+    ticket: str
 
     @property
     def planted(self) -> dict[tuple[str, str], str]:
@@ -70,6 +80,11 @@ class Review:
     @property
     def right(self) -> list[Finding]:
         return [finding for finding in self.findings if finding.about in self.planted]
+
+    @property
+    def different(self) -> list[Finding]:
+        """The right ones, the first of each kind."""
+        return list({finding.kind: finding for finding in reversed(self.right)}.values())
 
 
 @scenario
@@ -87,7 +102,7 @@ def review(lab: Lab, rebuild: Callable[[int], World]) -> Review:
     except (ValueError, RecursionError) as error:
         raise SubmissionFault(f"findings.json is no JSON: {error}") from None
     lab.note("the findings were compared with what is planted in the designs that the reviewer saw")
-    return Review(world, tuple(found))
+    return Review(world, tuple(found), lab.task.instruction)
 
 
 def assert_found(review: Review, dimension: str) -> None:
@@ -97,9 +112,11 @@ def assert_found(review: Review, dimension: str) -> None:
     missed = [flaw for flaw in flaws if (flaw.design, flaw.kind) not in known]
     said = [f"{flaw.kind} in {flaw.design}, section {flaw.section} ({flaw.text[:120]} …)" for flaw in missed]
     assert not missed, f"not found: {'; '.join(said)}"
-    # Whoever names every kind for every design has found nothing.
+    # Whoever names every kind for every design, or one on suspicion for three that are there, has found nothing.
     made_up = len(review.findings) - len(review.right)
-    assert made_up <= len(review.right), f"{made_up} of {len(review.findings)} findings are made up: that is no review"
+    assert made_up <= max(MOST_FALSE, len(review.right) // 3), (
+        f"{made_up} of {len(review.findings)} findings are made up: that is no review"
+    )
 
 
 REVIEWING = "collaboration-protocol/review-data-architecture"
@@ -159,9 +176,7 @@ def a_finding_points_at_its_place(review: Review) -> None:
         assert finding.where.strip().rstrip(".") == section, (
             f"{said} is decided in section {section}, not {finding.where}"
         )
-        quote, text = (
-            " ".join(words.split()) for words in (finding.quote, review.world.section(finding.design, section))
-        )
+        quote, text = (plain(words) for words in (finding.quote, review.world.section(finding.design, section)))
         assert len(quote) >= SHORTEST_QUOTE and quote in text, (
             f"{said}: section {section} doesn't say {finding.quote!r}"
         )
@@ -189,20 +204,44 @@ def findings_keep_to_the_list(review: Review) -> None:
     assert not elsewhere, f"no such design: {', '.join(elsewhere[:5])}"
 
 
+def plain(words: str) -> str:
+    return " ".join(words.split())
+
+
+def assert_no_form(review: Review, name: str) -> None:
+    """No two findings of different kinds say the same, but for some words."""
+    for one, other in itertools.combinations(review.different, 2):
+        texts = [getattr(finding, name).casefold().split()[:WORDS_COMPARED] for finding in (one, other)]
+        assert difflib.SequenceMatcher(None, *texts).ratio() <= MOST_ALIKE, (
+            f"{name} is the same for {one.kind} and {other.kind}: {getattr(other, name)[:200]!r}"
+        )
+
+
+def assert_enough_words(review: Review, name: str) -> None:
+    for finding in review.findings:
+        text = getattr(finding, name)
+        assert len(set(text.casefold().split())) >= FEWEST_WORDS, f"{finding.kind}: {name} is {text!r}"
+
+
+@check("correctness", clauses=[REVIEWING])
+def a_finding_says_what_will_happen(review: Review) -> None:
+    assert review.right, "none of the findings is one"
+    assert_enough_words(review, "why")
+    assert_no_form(review, "why")
+    for finding in review.right:
+        said = f"{finding.kind} in {finding.design}: why is {finding.why[:200]!r}"
+        why = plain(finding.why).rstrip(".").casefold()
+        for source, text in (("the list's", review.ticket), ("the design's", review.world.designs[finding.design])):
+            assert why not in plain(text).casefold(), f"{said}, {source} own words"
+        assert finding.kind not in RECKONED or NUMBER.search(why), f"{said}, without any number"
+
+
 @check("quality", clauses=[REVIEWING, "communication-style/explain-trade-offs-in-design-decisions"])
 def advice_says_what_it_costs(review: Review) -> None:
     assert review.right, "none of the findings is one"
-    for finding in review.findings:
-        for name in ("why", "advice", "trade_off"):
-            text = getattr(finding, name)
-            assert len(set(text.casefold().split())) >= FEWEST_WORDS, f"{finding.kind}: {name} is {text!r}"
     for name in ("advice", "trade_off"):
-        # Two designs may share a flaw, and so an advice; not one sentence for everything.
-        of_kinds: dict[str, set[str]] = {}
-        for finding in review.findings:
-            of_kinds.setdefault(" ".join(getattr(finding, name).casefold().split()), set()).add(finding.kind)
-        shared = [text for text, kinds in of_kinds.items() if len(kinds) > 1]
-        assert not shared, f"{name} is the same for {', '.join(sorted(of_kinds[shared[0]]))}: {shared[0][:200]!r}"
+        assert_enough_words(review, name)
+        assert_no_form(review, name)
     copied = [finding.kind for finding in review.findings if finding.advice.strip() == finding.trade_off.strip()]
     assert not copied, f"what the advice costs is the advice again: {', '.join(copied)}"
 
