@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from harness.lab import Lab
 
-FIRST, SECOND, MENDED, LATE, LAST, EMPTY = 1, 2, 3, 4, 5, 6
-BATCHES = (FIRST, SECOND, MENDED, LATE, LAST, EMPTY)
+# Only SEVERAL has more than one change of a customer, so that who can't take it in loses nothing else.
+BATCHES = FIRST, SECOND, SEVERAL, MENDED, LATE, LAST, EMPTY = (1, 2, 3, 4, 5, 6, 7)
+TEN_DIGITS = 1_000_000_000
 FIELDS = ("name", "email", "segment", "credit_limit", "changed_at")
 SEGMENTS = ("bronze", "silver", "gold")
 FIRST_NAMES = ("Ada", "Björn", "Chloé", "D'Arcy", "Emeka", "Fatima", "Guðrún", "Hana", "Iñigo", "Jun")
@@ -106,11 +107,16 @@ class Log:
         }
 
     def written(self) -> dict[int, list[Change]]:
-        numbers = sorted(self.draw.sample(range(1_048_000, 9_000_000_000), len(self.drafts)))
+        """Half-way through SEVERAL the numbers get a digit more, and would be sorted otherwise as text."""
+        drafts = sorted(self.drafts, key=lambda draft: draft[:3])
+        of_several = [place for place, draft in enumerate(drafts) if draft[0] == SEVERAL]
+        short = of_several[len(of_several) // 2]
+        numbers = [
+            *sorted(self.draw.sample(range(1_048_000, TEN_DIGITS), short)),
+            *sorted(self.draw.sample(range(TEN_DIGITS, 9 * TEN_DIGITS), len(drafts) - short)),
+        ]
         batches: dict[int, list[Change]] = {batch: [] for batch in BATCHES}
-        for seq, (batch, _, customer, op, values) in zip(
-            numbers, sorted(self.drafts, key=lambda d: d[:3]), strict=True
-        ):
+        for seq, (batch, _, customer, op, values) in zip(numbers, drafts, strict=True):
             batches[batch].append(Change(seq, op, customer, values))
         return batches
 
@@ -160,26 +166,13 @@ def build_ordinary(log: Log, number: int) -> None:
     log.say(SECOND, customer, "insert")
     log.say(MENDED, customer, "update")
 
-    customer = log.customer("several")
-    log.say(FIRST, customer, "insert")
-    for _ in range(3):
-        log.say(SECOND, customer, "update")
-    customer = log.customer("several")
-    for op in ("insert", "update", "update"):
-        log.say(FIRST, customer, op)
+    build_several(log)
 
-    customer = log.customer("deleted")
-    log.say(FIRST, customer, "insert")
-    log.say(SECOND, customer, "update")
-    log.say(SECOND, customer, "delete")
-    customer = log.customer("deleted")
-    for op in ("insert", "update", "delete"):
-        log.say(SECOND, customer, op)
+    for _ in range(2):
+        customer = log.customer("deleted")
+        log.say(FIRST, customer, "insert")
+        log.say(SECOND, customer, "delete")
 
-    customer = log.customer("returned")
-    log.say(FIRST, customer, "insert")
-    log.say(SECOND, customer, "delete")
-    log.say(SECOND, customer, "insert")
     customer = log.customer("returned")
     log.say(FIRST, customer, "insert")
     log.say(SECOND, customer, "delete")
@@ -195,6 +188,21 @@ def build_ordinary(log: Log, number: int) -> None:
     log.say(FIRST, customer, "insert")
     log.say(SECOND, customer, "insert")
     log.say(SECOND, log.customer("relabelled"), "update")
+
+
+def build_several(log: Log) -> None:
+    for known, ops in (
+        (True, ("update", "update", "update")),
+        (False, ("insert", "update", "update")),
+        (True, ("update", "delete")),
+        (False, ("insert", "update", "delete")),
+        (True, ("delete", "insert")),
+    ):
+        customer = log.customer("several")
+        if known:
+            log.say(FIRST, customer, "insert")
+        for op in ops:
+            log.say(SEVERAL, customer, op)
 
 
 def build_late(log: Log, number: int) -> None:
@@ -229,7 +237,7 @@ def build_late(log: Log, number: int) -> None:
 def damage(log: Log, mended: list[Change]) -> dict[int, tuple[str, int]]:
     """Damaged files by batch, with the number of the line: that of MENDED, and three that are never mended."""
     found = {}
-    for batch, kind in ((MENDED, "torn"), (7, "op"), (8, "key"), (9, "seq")):
+    for batch, kind in ((MENDED, "torn"), (8, "op"), (9, "key"), (10, "seq")):
         lines = [change.line for change in mended]
         if batch != MENDED:
             # Customers of its own: one that gets in is seen.
@@ -239,7 +247,9 @@ def damage(log: Log, mended: list[Change]) -> dict[int, tuple[str, int]]:
             ]
         place = log.draw.randrange(1, len(lines))
         event = json.loads(lines[place])
-        event |= {"op": {"op": "truncate"}, "key": {"customer_id": None}, "seq": {"seq": None}}.get(kind, {})
+        event |= {"op": {"op": "truncate"}, "key": {"customer_id": None}}.get(kind, {})
+        if kind == "seq":
+            del event["seq"]
         lines[place] = lines[place][:-25] if kind == "torn" else json.dumps(event)
         found[batch] = ("".join(f"{line}\n" for line in lines), place + 1)
     return found
@@ -254,6 +264,9 @@ def guard(world: World) -> None:
         assert names, group
     assert len(world.customers(["missed"], BATCHES)) == len(world.groups["missed"]) - 1
     assert not world.batches[EMPTY]
+    for batch, changes in world.batches.items():
+        assert (len({change.customer for change in changes}) < len(changes)) == (batch == SEVERAL), batch
+    assert len({len(str(change.seq)) for change in world.batches[SEVERAL]}) > 1
 
 
 def deliver(world: World, lab: Lab, batch: int, *, damaged: bool = False) -> None:
