@@ -192,6 +192,7 @@ REFUSED = {
     "MERGE shop.orders t USING shop.orders s ON FALSE WHEN NOT MATCHED THEN INSERT ROW": "INSERT ROW",
     "CREATE MATERIALIZED VIEW shop.new AS SELECT 1 AS a": "materialized",
     "CREATE TEMP TABLE mine AS SELECT 1 AS a": "temporary",
+    "CREATE TABLE shop.new (id STRING) AS SELECT id FROM shop.orders": "can't be run here|list of columns",
     "CREATE TABLE shop.new COPY shop.orders": "can't be run here|COPY",
     "CREATE TABLE shop.new (a INT64) OPTIONS (partition_expiration_days = 3)": "partition_expiration_days",
     "CREATE TABLE shop.new (a ARRAY<INT64>)": "type ARRAY",

@@ -226,6 +226,10 @@ class Job:
             if not isinstance(query.unnest(), QUERY):
                 raise not_here(f"CREATE … AS {type(query).__name__}")
             self.bytes += bytes_scanned(query, catalog) if statement.kind == "TABLE" else 0
+            if statement.kind == "TABLE" and isinstance(schema, exp.Schema):
+                raise not_here(
+                    "a list of columns before AS SELECT", "cast there, or INSERT into the table once it is made"
+                )
         elif query is not None or not isinstance(schema, exp.Schema):
             raise not_here("a table without columns, CLONE or COPY", "use CREATE TABLE … AS SELECT")
         if statement.kind == "VIEW":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ ORDER = {
     "note": "text",
     "loaded_on": "date",
 }
+TYPES = {"day": datetime.date, "country": str, "orders": int, "revenue": decimal.Decimal}
+# What another team asks: without a filter.
+OTHER_TEAM = f"SELECT {', '.join(ORDER)} FROM shop.orders"
 BYTES_AN_ORDER, COPIES = 60, 10
 MOST_CANCELLED = 6
 
@@ -125,7 +129,9 @@ def ask(lab: Lab, windows: Iterable[Window]) -> dict[Window, Answer | Submission
 
 def state(lab: Lab, windows: Iterable[Window] = (RECENT,)) -> State:
     try:
-        orders: Table | SubmissionFault = lab.use(BigQuery).table("shop.orders")
+        orders: Table | SubmissionFault = (
+            lab.use(BigQuery).ask(OTHER_TEAM, name="another team's query of shop.orders").table
+        )
     except SubmissionFault as fault:
         orders = fault
     return State(orders, ask(lab, windows))
@@ -229,6 +235,12 @@ def cancelled(lab: Lab, world: World) -> list[Cancelled]:
 @check("correctness", clauses=["responsibilities/data-warehouse-design"])
 def the_dashboard_says_what_it_did(moved: Moved, world: World) -> None:
     moved.once.assert_shows(world.history, [WEEK], "after the rebuild")
+    table = moved.once.answer(WEEK).table
+    for column, kind in TYPES.items():
+        others = {
+            type(value).__name__ for value in table.column(column) if value is not None and type(value) is not kind
+        }
+        assert not others, f"the dashboard's {column} was {kind.__name__}, and is {', '.join(sorted(others))}"
 
 
 @check("correctness", clauses=["collaboration-protocol/optimize-query-patterns"])

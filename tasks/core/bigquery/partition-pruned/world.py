@@ -140,6 +140,8 @@ def build(seed: int, scale: float = 1.0) -> World:
         late = [made for day in draw.sample(sold[-6:], 4) for made in orders_of(day, drop, 3)]
         late += [made for day in draw.sample(sold[:-20], 6) for made in orders_of(day, drop, 1)]
         drops[drop] = (*orders_of(drop, drop, 12), *late, *(order(None, drop) for _ in range(4)))
+    # Gone from the corrected drop, which has no other order of its day.
+    drops[FIRST_DROP] = (order(some_time(sold[-9]), FIRST_DROP), *drops[FIRST_DROP])
     first = drops[FIRST_DROP]
     keyed_in = [replace(old, ordered_at=some_time(sold[-1])) if old.ordered_at is None else old for old in first[5:]]
     dearer = [replace(old, status="paid", amount=(old.amount or decimal.Decimal(0)) + 7) for old in keyed_in[:9]]
@@ -159,7 +161,7 @@ def guard(world: World) -> None:
     for drop in (*world.drops.values(), world.corrected):
         assert any(order.day and order.day < order.drop for order in drop), "a drop has no late order"
         assert any(order.ordered_at is None for order in drop), "a drop has no order without a time"
-    assert {order.order_id for order in world.drops[FIRST_DROP]} - {order.order_id for order in world.corrected}
+    assert {order.day for order in world.drops[FIRST_DROP]} - {order.day for order in world.corrected}
 
 
 # -- laying it out ----------------------------------------------------------------------------------------------------
