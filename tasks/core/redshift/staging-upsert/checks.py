@@ -26,6 +26,15 @@ ORDERS = {
     "ordered_at": "timestamp",
     "version": "integer",
 }
+DECLARED = {
+    "order_id": "bigint",
+    "customer_id": "bigint",
+    "status": "character varying(20)",
+    "amount": "numeric(12,2)",
+    "note": "character varying(400)",
+    "ordered_at": "timestamp without time zone",
+    "version": "integer",
+}
 DAMAGES = {"number": "an amount that is no number", "line": "a line that was cut off"}
 
 OPERATION = Operation(
@@ -47,11 +56,12 @@ OPERATION = Operation(
 
 @dataclass(frozen=True)
 class Loaded:
-    """The orders after each batch in order, a database to go on from, and what is declared of the table."""
+    """The orders after each batch in order, a database to go on from, what is declared of the table, its types."""
 
     after: dict[int, Table]
     saved: dict[int, str]
     facts: TableFacts
+    types: Table
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,13 @@ def in_order(lab: Lab, world: World) -> Loaded:
         load_well(lab, batch)
         after[batch] = orders(lab)
         saved[batch] = lab.use(Redshift).save()
-    return Loaded(after, saved, lab.use(Redshift).facts(f"public.{TABLE}"))
+    return Loaded(after, saved, lab.use(Redshift).facts(f"public.{TABLE}"), types(lab))
+
+
+def types(lab: Lab) -> Table:
+    columns = "attname AS name, pg_catalog.format_type(atttypid, atttypmod) AS type"
+    of_table = f"attrelid = 'public.{TABLE}'::regclass AND attnum > 0 AND NOT attisdropped"
+    return lab.use(Redshift).query(f"SELECT {columns} FROM pg_catalog.pg_attribute WHERE {of_table}", TABLE)
 
 
 @scenario
@@ -164,6 +180,17 @@ def of_several_versions_in_a_batch_the_highest_counts(in_order: Loaded, world: W
 def notes_and_prices_arrive_as_they_were_written(in_order: Loaded, world: World) -> None:
     why = "notes with commas, quotes, line breaks; orders without an amount"
     assert_orders(world, in_order.after[10], why, "texts", "unpriced")
+
+
+@check("correctness", clauses=["responsibilities/data-warehouse-design"])
+def columns_have_the_types_asked_for(in_order: Loaded) -> None:
+    found = {column["name"]: column["type"] for column in in_order.types}
+    others = [
+        f"{name} is {found.get(name, 'missing')}, not {kind}"
+        for name, kind in DECLARED.items()
+        if found.get(name) != kind
+    ]
+    assert not others, "; ".join(others)
 
 
 @check("correctness", clauses=["responsibilities/design-and-build-etl-elt-pipelines"])

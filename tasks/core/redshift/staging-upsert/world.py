@@ -22,6 +22,8 @@ COLUMNS = ("order_id", "customer_id", "status", "amount", "note", "ordered_at", 
 FIRST = datetime.datetime(2026, 3, 1, 8)
 STATUSES = ("placed", "paid", "packed", "shipped", "returned")
 NOTES = ('leave it at the "back" door', "ring twice, please", "für Zoë, zum Geburtstag", "a\nb", "50% off?")
+RARE_NOTES = ("C:\\box|2", "ü" * 200)  # the longest there is, in bytes
+RARE_AMOUNTS = (decimal.Decimal("0.00"), decimal.Decimal("99999999.99"))
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,18 @@ def build(seed: int, scale: float = 1.0) -> World:
     def later(before: Order, steps: int = 1) -> Order:
         status = draw.choice([status for status in STATUSES if status != before.status])
         cents = decimal.Decimal(draw.randrange(1, 500)) / 100
-        return replace(before, status=status, amount=(before.amount or 0) + cents, version=before.version + steps)
+        return replace(
+            before,
+            customer_id=draw.randrange(100, 999),
+            status=status,
+            amount=(before.amount or 0) + cents,
+            note=draw.choice([note for note in ("", *NOTES) if note != before.note]),
+            version=before.version + steps,
+        )
 
     for index in range(max(8, round(12 * scale))):
         first = order("plain")
-        batches[1].append(first)
+        batches[1].append(first := replace(first, note=NOTES[index % 2]))
         batches[2].append(second := later(first))
         batches[10 if index % 2 else 3].append(later(second))
         batches[BATCHES[index % 4]].append(order("once"))
@@ -97,6 +106,8 @@ def build(seed: int, scale: float = 1.0) -> World:
         batches[LATE].append(first := order("overtaken"))
         batches[3].append(later(first, 2))
         batches[1].append(replace(order("texts"), note=NOTES[index % len(NOTES)]))
+        if index < len(RARE_NOTES):
+            batches[2].append(replace(order("texts"), note=RARE_NOTES[index], amount=RARE_AMOUNTS[index]))
         batches[3].append(first := replace(order("unpriced"), amount=None))
         if index % 2:
             batches[10].append(replace(first, amount=decimal.Decimal(index), version=2))
