@@ -22,6 +22,8 @@ COLUMNS = ("order_id", "customer_id", "status", "amount", "note", "ordered_at", 
 FIRST = datetime.datetime(2026, 3, 1, 8)
 STATUSES = ("placed", "paid", "packed", "shipped", "returned")
 NOTES = ('leave it at the "back" door', "ring twice, please", "für Zoë, zum Geburtstag", "a\nb", "50% off?")
+# What orders say whose note changes.
+EASY_NOTES = ("ring twice", "behind the shed", "no hurry")
 RARE_NOTES = ("C:\\box|2", "ü" * 200)  # the longest there is, in bytes
 RARE_AMOUNTS = (decimal.Decimal("0.00"), decimal.Decimal("99999999.99"))
 
@@ -87,13 +89,13 @@ def build(seed: int, scale: float = 1.0) -> World:
             customer_id=draw.randrange(100, 999),
             status=status,
             amount=(before.amount or 0) + cents,
-            note=draw.choice([note for note in ("", *NOTES) if note != before.note]),
+            note=draw.choice([note for note in ("", *EASY_NOTES) if note != before.note]),
             version=before.version + steps,
         )
 
     for index in range(max(8, round(12 * scale))):
         first = order("plain")
-        batches[1].append(first := replace(first, note=NOTES[index % 2]))
+        batches[1].append(first := replace(first, note=EASY_NOTES[index % 2]))
         batches[2].append(second := later(first))
         batches[10 if index % 2 else 3].append(later(second))
         batches[BATCHES[index % 4]].append(order("once"))
