@@ -123,6 +123,30 @@ def test_a_load_that_appends_does_not() -> None:
     ]
 
 
+def test_a_kill_of_a_run_with_other_portions_is_tried_again() -> None:
+    """The sixth run, the last to be killed, gets all its rows at once: a second statement never comes."""
+
+    class Stream(Database):
+        runs = 0
+
+        def load(self) -> Completed:
+            self.runs += 1
+            self.inserts = ["ab"] if self.runs == 6 else ["a", "b"]
+            return super().load()
+
+    database = Stream([], clears=False)
+    points = crash_everywhere(
+        cast(Lab, database),
+        cast(CrashingEngine, database),
+        prepare=database.fresh,
+        act=database.load,
+        observe=lambda: list(database.rows),
+        within=1,
+    )
+    assert database.runs == 1 + 2 * 3 + 1
+    assert points[-1].between == ["a", "b"]
+
+
 def test_a_load_that_sends_nothing_fails() -> None:
     with pytest.raises(SubmissionFault, match="no statement"):
         killed_everywhere(Database([], clears=False))
