@@ -207,7 +207,7 @@ def parsed(lab: Lab) -> Parsed:
     return lab.use(Airflow).parse()
 
 
-@check("correctness", clauses=["expertise-areas/airflow"])
+@check("correctness", clauses=["expertise-areas/apache-airflow"])
 def the_schedule_stays_as_it_was(parsed: Parsed, story: Story) -> None:
     must_have_failed(story.missing, LATE)
     assert DAG in parsed.dags, f"there is no DAG {DAG}; there are {sorted(parsed.dags)} {parsed.errors}"
