@@ -2,13 +2,10 @@
 
 The engines are the same in both sandboxes, so the everyday tests execute the reference in another hidden world in each,
 and alternates, lies and some mutants in one of them, in turns; of tasks whose engine starts slowly, only the reference
-in the first world, and one mutant an engine. The rest of the matrix, which `bench verify --sandbox NAME` executes too,
-is marked nightly.
+in the first world. The rest of the matrix, which `bench verify --sandbox NAME` executes too, is marked nightly.
 """
 
 from __future__ import annotations
-
-import functools
 
 import pytest
 
@@ -19,7 +16,7 @@ from harness.task import HIDDEN_SEEDS, Task, load_suite
 from harness.verify import Case, cases, judge, task_problems, telling_mutants
 from tests.turns import SANDBOXES, everyday_sandbox
 
-EVERYDAY_MUTANTS = 6  # a task
+EVERYDAY_MUTANTS = 4  # a task
 
 
 def matrix() -> list[object]:
@@ -38,11 +35,10 @@ def matrix() -> list[object]:
 
 def marks(turn: int, case: Case, number: int) -> list[pytest.MarkDecorator]:
     first_world, its_turn = case.seed == HIDDEN_SEEDS[0], turn == number % 2
-    if slow := slow_engines(case.task):
-        mutants = everyday_mutants(case.task)[:1] if case.task.id in {first_task(engine) for engine in slow} else []
+    if starts_slowly(case.task):
         of_reference = SANDBOXES.index(everyday_sandbox(case.task, 0))
-        proven = {"reference": turn == of_reference, "mutant": turn == 1 and case.name in mutants}
-        return [] if first_world and proven.get(case.kind) else [pytest.mark.nightly]
+        proven = first_world and case.kind == "reference" and turn == of_reference
+        return [] if proven else [pytest.mark.nightly]
     everyday = {
         "reference": turn == HIDDEN_SEEDS.index(case.seed),
         "alternate": first_world and its_turn,
@@ -53,14 +49,8 @@ def marks(turn: int, case: Case, number: int) -> list[pytest.MarkDecorator]:
     return [] if everyday[case.kind] else [pytest.mark.nightly]
 
 
-def slow_engines(task: Task) -> list[str]:
-    names = task.manifest.engines
-    return [name for name in names if discovery.load("harness.engines", name).ENGINE.starts_slowly]
-
-
-@functools.cache
-def first_task(engine: str) -> str:
-    return next(task.id for task in load_suite() if engine in task.manifest.engines)
+def starts_slowly(task: Task) -> bool:
+    return any(discovery.load("harness.engines", name).ENGINE.starts_slowly for name in task.manifest.engines)
 
 
 def everyday_mutants(task: Task) -> list[str]:
