@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graders.perturbations import crash_everywhere, crash_points, each, must_end_well, twice
+from graders.perturbations import AfterCrash, crash_everywhere, crash_points, each, must_end_well, twice
 from harness.engines import CrashingEngine
 from harness.errors import SubmissionFault
 from harness.lab import Lab
@@ -95,14 +95,19 @@ class Database:
         return WELL
 
 
-def killed_everywhere(database: Database) -> list[tuple[list[str], list[str]]]:
-    points = crash_everywhere(
+def crashes(database: Database, within: int = 0) -> list[AfterCrash[list[str]]]:
+    return crash_everywhere(
         cast(Lab, database),
         cast(CrashingEngine, database),
         prepare=database.fresh,
         act=database.load,
         observe=lambda: list(database.rows),
+        within=within,
     )
+
+
+def killed_everywhere(database: Database) -> list[tuple[list[str], list[str]]]:
+    points = crashes(database)
     assert [point.after for point in points] == list(range(len(points)))
     return [(point.between, point.seen) for point in points]
 
@@ -135,14 +140,7 @@ def test_a_kill_of_a_run_with_other_portions_is_tried_again() -> None:
             return super().load()
 
     database = Stream([], clears=False)
-    points = crash_everywhere(
-        cast(Lab, database),
-        cast(CrashingEngine, database),
-        prepare=database.fresh,
-        act=database.load,
-        observe=lambda: list(database.rows),
-        within=1,
-    )
+    points = crashes(database, within=1)
     assert database.runs == 1 + 2 * 3 + 1
     assert points[-1].between == ["a", "b"]
 

@@ -213,7 +213,7 @@ def checked(lab: Lab, world: World) -> Checked:
 
 
 def assert_shipments(table: Table, world: World, moment: str, groups: Iterable[str], why: str) -> None:
-    """The groups' shipments stand in the table as they must, each once."""
+    """The groups' shipments, all without groups, stand in the table as they must, each once."""
     expected = world.shipments(moment, *groups)
     wanted = {row["shipment_id"] for row in expected}
     assert_same_rows(rows_with(table, "shipment_id", wanted, SHIPMENT), expected, SHIPMENT, why=why)
@@ -221,9 +221,7 @@ def assert_shipments(table: Table, world: World, moment: str, groups: Iterable[s
 
 def assert_none_missing(seen: Sync, world: World, why: str) -> None:
     """Each shipment of the first moment has come."""
-    expected = world.shipments(FIRST)
-    wanted = {row["shipment_id"] for row in expected}
-    assert_same_rows(rows_with(seen.shipments, "shipment_id", wanted, SHIPMENT), expected, SHIPMENT, why=why)
+    assert_shipments(seen.shipments, world, FIRST, (), why)
 
 
 @check(

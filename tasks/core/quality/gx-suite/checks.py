@@ -69,23 +69,27 @@ def assert_passes(found: Validation, name: str) -> None:
     assert found.success, f"a good file ({name}) doesn't pass: {shown(found)}"
 
 
+def alarms(good: dict[str, Validation], found: Validation) -> list[str]:
+    """What fails, but for what fails on a usual good file, too."""
+    always, failed = (
+        [f"{one.type} {dict(one.kwargs)}" for one in file.failed] for file in (good["as it was agreed"], found)
+    )
+    return [one for one in failed if one not in always]
+
+
 def assert_passes_as_usual(good: dict[str, Validation], name: str, what: str) -> None:
     """Nothing fails on this good file but what fails on every one."""
-    normal, other = good["as it was agreed"], good[name]
-    must_end_well(other.completed, "the suite")
-    assert normal.expectations, "the suite has no expectation"
-    always = [(one.type, dict(one.kwargs)) for one in normal.failed]
-    alarms = [one for one in other.failed if (one.type, dict(one.kwargs)) not in always]
-    assert not alarms, f"{what} fails: {alarms[0].type} {dict(alarms[0].kwargs)}"
+    must_end_well(good[name].completed, "the suite")
+    assert good["as it was agreed"].expectations, "the suite has no expectation"
+    failed = alarms(good, good[name])
+    assert not failed, f"{what} fails: {failed[0]}"
 
 
 def assert_caught(good: dict[str, Validation], bad: dict[str, Validation]) -> None:
     """Each file fails for what it is: an expectation that fails on good files, too, tells nothing."""
-    always = [(one.type, dict(one.kwargs)) for one in good["as it was agreed"].failed]
     for name, found in bad.items():
         must_end_well(found.completed, f"the suite, on a file with a defect ({name})")
-        telling = [one for one in found.failed if (one.type, dict(one.kwargs)) not in always]
-        assert telling, f"a file with a defect ({name}) passes all expectations that pass on good ones"
+        assert alarms(good, found), f"a file with a defect ({name}) passes all expectations that pass on good ones"
 
 
 VALIDATION = ("constraints/always-validate-data-quality", "data-quality-framework/validation-rules")
