@@ -147,14 +147,19 @@ def verify(
     seeds: Sequence[int],
     jobs: int,
     wanted: Callable[[Case], bool] = lambda case: True,
+    standing: Callable[[Case], Verdict | None] = lambda case: None,
     tell: Callable[[Verdict], None] = lambda verdict: None,
 ) -> Matrix:
-    """Judge every wanted case, ``jobs`` at a time; ``tell`` hears of each as it ends."""
+    """Judge every wanted case that no verdict is ``standing`` of, ``jobs`` at a time; ``tell`` hears of each."""
     planned = [case for task in tasks for case in cases(task, seeds) if wanted(case)]
     problems = [problem for task in tasks for problem in task_problems(task)]
-    verdicts = {}
+    verdicts = {index: verdict for index, case in enumerate(planned) if (verdict := standing(case))}
     with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = {pool.submit(judge, case, sandbox, contract): index for index, case in enumerate(planned)}
+        futures = {
+            pool.submit(judge, case, sandbox, contract): index
+            for index, case in enumerate(planned)
+            if index not in verdicts
+        }
         try:
             for future in as_completed(futures):
                 verdicts[futures[future]] = future.result()

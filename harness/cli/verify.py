@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     "--quick", is_flag=True, help="One world, and few mutants: enough that every check is failed by one of them."
 )
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Judge everything so many times (for flakes).")
+@click.option(
+    "--proofs",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep verdicts in this file as they come, and execute nothing again that stands there: after a kill, or a "
+    "change of one task, only the rest is. A changed byte of task, solution, code or engines makes a verdict void.",
+)
 @click.option("--evidence", is_flag=True, help="Print why each failing check failed, also where it must.")
 @click.option("--json", "as_json", is_flag=True, help="The matrix as JSON.")
 def command(
@@ -41,12 +48,14 @@ def command(
     only: str | None,
     quick: bool,
     repeat: int,
+    proofs: Path | None,
     evidence: bool,
     as_json: bool,
 ) -> int:
     """Grade every solution of TASKS (ids or globs; all without) and compare with what it must come to."""
     from harness.display import display
     from harness.grading import suite_contract
+    from harness.proofs import Proofs
     from harness.run import prepare
     from harness.sandboxes import _choice
     from harness.task import HIDDEN_SEEDS, load_suite, select
@@ -60,9 +69,12 @@ def command(
         )
     box = _choice.choose(sandbox, trusted=True, docker_runtime=docker_runtime)
     with display(sys.stderr) as shown:
-        prepare(box, chosen, shown)
+        environments = prepare(box, chosen, shown)
+    kept = Proofs(proofs, box, environments) if proofs else None
 
     def tell(verdict: Verdict) -> None:
+        if kept:
+            kept.keep(verdict)
         click.echo(line(verdict), err=True)
         if evidence and verdict.grade:
             for check in verdict.grade.checks:
@@ -85,6 +97,7 @@ def command(
             seeds=HIDDEN_SEEDS[: 1 if quick else seeds],
             jobs=jobs,
             wanted=wanted,
+            standing=kept.take if kept else lambda case: None,
             tell=tell,
         )
         verdicts += matrix.verdicts
@@ -93,6 +106,8 @@ def command(
         raise UsageError(
             f"no case's label holds {only!r}", "labels are like `reference`, `alternate NAME`, `mutant NAME`"
         )
+    if kept and kept.taken:
+        click.echo(f"{kept.taken} of {len(verdicts)} verdicts stood in {proofs}", err=True)
     whole = Matrix(tuple(verdicts), problems)
     if as_json:
         click.echo(to_json(whole))
