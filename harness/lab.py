@@ -86,7 +86,7 @@ class Lab:
     def collect(self) -> Submission:
         """What stands in the work folder now, as a submission."""
         limits = SubmissionLimits()
-        return from_files(self.box.collect("work", limits), self.task.manifest.submit, limits)
+        return from_files(self.box.collect("work", limits, self.task.takes), limits=limits)
 
     def close(self) -> None:
         for engine in self._engines.values():

@@ -99,8 +99,9 @@ def from_files(
 
 
 def matches(path: str, globs: Iterable[str]) -> bool:
-    """Whether a path matches a glob; ``**`` stands for any depth (``dags/**`` is all below ``dags``)."""
-    return any(fnmatch.fnmatchcase(path, glob.replace("**", "*")) for glob in globs)
+    """Whether a path matches a glob, and none that begins with ``!``; ``dags/**`` is all below ``dags``."""
+    found = [glob for glob in globs if fnmatch.fnmatchcase(path, glob.removeprefix("!"))]
+    return bool(found) and not any(glob.startswith("!") for glob in found)
 
 
 # What tools leave, and tables that Spark wrote while it was tried: these are no part of a solution.

@@ -21,8 +21,9 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from harness import discovery
 from harness.errors import UsageError
-from harness.submission import NO_LIMITS, Submission, from_folder
+from harness.submission import DELIVERABLE, NO_LIMITS, Submission, from_folder
 
 VISIBLE_SEED = 7
 # Three worlds no agent sees; attempt n is graded in world n modulo three.
@@ -110,6 +111,13 @@ class Task:
     def slug(self) -> str:
         """The id as one file name."""
         return self.id.replace("/", "--")
+
+    @cached_property
+    def takes(self) -> tuple[str, ...]:
+        """Globs of what becomes part of a submission: the manifest's, the deliverable, nothing that engines leave."""
+        engines = () if self.manifest.foreign else self.manifest.engines
+        left = [glob for name in engines for glob in discovery.load("harness.engines", name).ENGINE.leaves]
+        return (*self.manifest.submit, DELIVERABLE, *(f"!{glob}" for glob in left))
 
     @cached_property
     def instruction(self) -> str:

@@ -3,11 +3,13 @@
 Reference and alternates pass everything in every hidden world; the untouched workspace passes nothing; each mutant
 fails all the checks it ``breaks`` and no other; every check is failed by a mutant. Runbooks are executed in the first
 world only, as all are tried on the data that the agent saw, and for mutants only if that is what they break;
-``harness.lies`` are the mutants of the checks that all tasks share.
+``harness.lies`` are the mutants of the checks that all tasks share. The case ``tried`` is the reference together with
+what a run of it in the visible world has left in its folder: whoever tries a solution first is graded like the others.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -17,11 +19,13 @@ from graders.check import checks_of
 from graders.contract import Contract
 from graders.grade import Grade, grade
 from graders.operation import operation_of
+from graders.trying import execute
 from harness.errors import InfrastructureError
+from harness.lab import Lab
 from harness.lies import lies_problems
 from harness.sandboxes import Sandbox
-from harness.submission import Submission
-from harness.task import HIDDEN_SEEDS, Task
+from harness.submission import Submission, SubmissionError
+from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def cases(task: Task, seeds: Sequence[int] = HIDDEN_SEEDS) -> Iterator[Case]:
         yield Case(task, "mutant", name, seeds[0], submission, frozenset(mutant.breaks))
     if operation_of(task):
         yield Case(task, "lies", "", seeds[0], task.reference, nothing)
+        yield Case(task, "tried", "", seeds[0], task.reference, nothing)
 
 
 def telling_mutants(task: Task) -> frozenset[str]:
@@ -117,8 +122,9 @@ def judge(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
     if case.kind == "lies":
         return judge_lies(case, sandbox, contract)
     try:
-        graded = grade(case.task, case.submission, sandbox, case.seed, contract, operates=operates(case))
-    except InfrastructureError as error:
+        submission = tried(case.task, sandbox) if case.kind == "tried" else case.submission
+        graded = grade(case.task, submission, sandbox, case.seed, contract, operates=operates(case))
+    except (InfrastructureError, SubmissionError) as error:
         return Verdict(case, None, (f"no grade: {error}",))
     evidence = {check.id: check.evidence for check in graded.checks}
     problems = [f"{name} failed: {evidence[name]}" for name in sorted(graded.failed - case.must_fail)]
@@ -130,6 +136,20 @@ def operates(case: Case) -> bool:
     """Whether a case is worth following its runbook."""
     executed = {check.id for check in common_checks.common_checks_of(case.task) if common_checks.executes(check)}
     return bool(case.must_fail & executed) or (case.kind != "mutant" and case.seed == HIDDEN_SEEDS[0])
+
+
+def tried(task: Task, sandbox: Sandbox) -> Submission:
+    """The reference as it is handed in by somebody who ran it before.
+
+    Raises:
+        SubmissionError: what was left can't be handed in.
+    """
+    operation = operation_of(task)
+    assert operation is not None
+    with Lab(task, sandbox, task.reference) as lab:
+        task.world.furnish(task.world.build(VISIBLE_SEED), lab)
+        execute(lab, shlex.split(operation.command), operation.command, operation)
+        return lab.collect()
 
 
 def judge_lies(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:

@@ -89,6 +89,11 @@ def test_limits(limits: SubmissionLimits, said: str) -> None:
     assert from_files(files, limits=SubmissionLimits(files=2, file_bytes=4, total_bytes=7)).files == files
 
 
+def test_what_a_glob_with_an_exclamation_mark_names_is_left_out() -> None:
+    files = {"load.py": b"1", "lake/orders/a.parquet": b"2", "warehouse.duckdb.wal": b"3", "lake.py": b"4"}
+    assert set(from_files(files, ["!lake/*", "**", "!warehouse.duckdb*"]).files) == {"load.py", "lake.py"}
+
+
 def test_what_is_not_asked_for_counts_for_no_limit() -> None:
     assert from_files({"a.sql": b"1", "big.bin": bytes(100)}, ["*.sql"], SubmissionLimits(1, 10, 10)).files
 

@@ -129,6 +129,24 @@ def test_what_a_task_must_have_at_least(folder: Path) -> None:
     ]
 
 
+OPERATION = """
+import datetime
+from graders.operation import Operation
+OPERATION = Operation("bash greet.sh", (), datetime.timedelta(days=1), {})
+"""
+
+
+@pytest.mark.parametrize(("submit", "passes"), [('["**"]', False), ('["**", "!seen"]', True)])
+def test_a_try_that_leaves_something_in_the_submission(submit: str, passes: bool, folder: Path) -> None:
+    (folder / "checks.py").write_text(CHECKS + OPERATION)
+    greet = 'test -f seen || echo "Hello $(cat "$DATA/who.txt")!" > seen; cat seen\n'
+    (folder / "reference" / "greet.sh").write_text(greet)
+    change(folder, "task.toml", 'kind = "build"', f'kind = "build"\nsubmit = {submit}')
+    verdict = matrix(folder, "tried").verdicts[0]
+    assert verdict.grade is not None
+    assert ("the_right_one_is_greeted" in verdict.grade.failed) == (not passes)
+
+
 def test_every_check_is_known_by_its_id(folder: Path) -> None:
     ids = check_ids(task_in(folder))
     assert len(ids) == len(set(ids))

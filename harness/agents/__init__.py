@@ -14,7 +14,7 @@ from harness import discovery
 from harness.agents._budget import Budget
 from harness.agents._transcript import Transcript
 from harness.models import Model
-from harness.submission import DELIVERABLE, Submission, from_files
+from harness.submission import Submission, from_files
 from harness.task import Task
 
 __all__ = [
@@ -127,4 +127,4 @@ def resolve_baseline(model: str) -> Agent | None:
 
 def submitted(task: Task, files: Mapping[str, bytes]) -> Submission:
     """The submission that the files make: what the task takes of them, and always the deliverable."""
-    return from_files(files, (*task.manifest.submit, DELIVERABLE))
+    return from_files(files, task.takes)

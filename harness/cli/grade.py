@@ -45,7 +45,7 @@ def command(
     from harness.grading import suite_contract
     from harness.run import prepare
     from harness.sandboxes import _choice
-    from harness.submission import DELIVERABLE, SubmissionError, from_folder
+    from harness.submission import SubmissionError, from_folder
     from harness.task import HIDDEN_SEEDS, load_suite, select
 
     judges = appointed(judge, judge_votes, judge_base_url)
@@ -53,7 +53,7 @@ def command(
         raise UsageError(f"{folder} is not a folder", "name the folder that holds the submission")
     task = select(load_suite(suite), (name,))[0]
     try:
-        submission = from_folder(folder, (*task.manifest.submit, DELIVERABLE))
+        submission = from_folder(folder, task.takes)
     except (SubmissionError, OSError) as error:
         raise UsageError(f"{folder} can't be a submission: {error}") from None
     box = _choice.choose(sandbox, trusted=False, docker_runtime=docker_runtime)

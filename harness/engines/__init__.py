@@ -24,6 +24,10 @@ class Engine:
     # Whether a grade takes many seconds: the everyday tests then prove less of a task.
     starts_slowly: ClassVar[bool] = False
 
+    # Globs of what it keeps in the work folder when something is run: no part of a submission, or else whoever tried
+    # a solution would hand in the visible world's rows with it, and be graded on top of them.
+    leaves: ClassVar[tuple[str, ...]] = ()
+
     # Commands that a submission is run with where this engine is.
     programs: ClassVar[tuple[str, ...]] = ()
 

@@ -34,6 +34,7 @@ class DuckDB(DuckDBFile):
     """
     log_variable: ClassVar[str] = "STATEMENT_LOG"
     name: ClassVar[str] = "duckdb"
+    leaves: ClassVar[tuple[str, ...]] = ("warehouse.duckdb*",)
     fidelity: ClassVar[str] = (
         "DuckDB 1.5, the real library; statements are counted inside the submission's own Python process."
     )

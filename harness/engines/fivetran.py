@@ -31,6 +31,7 @@ class Fivetran(QueriedEngine):
 
     LISTING: ClassVar[str] = "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
     name: ClassVar[str] = "fivetran"
+    leaves: ClassVar[tuple[str, ...]] = (f"{WAREHOUSE}*", STATE)
     programs: ClassVar[tuple[str, ...]] = ("fivetran",)
     fidelity: ClassVar[str] = (
         "Fivetran's Connector SDK 3.0, the real thing, as its local tester runs it: state and rows are kept at each "

@@ -35,6 +35,7 @@ class Flink(Engine):
     """The submission's tables are folders of files below ``$LAKE``; ``$CHECKPOINTS`` outlives a job."""
 
     name: ClassVar[str] = "flink"
+    leaves: ClassVar[tuple[str, ...]] = ("lake/*", "checkpoints/*")
     fidelity: ClassVar[str] = (
         "Flink 2.3 (PyFlink and SQL), the real thing, as a mini-cluster in one Java: job manager and task manager are "
         "one process, state and files lie on a disk; no cluster, no object store; its Kafka connector, but no broker."

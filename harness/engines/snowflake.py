@@ -22,6 +22,7 @@ class Snowflake(DuckDBFile):
     """
     log_variable: ClassVar[str] = "SNOWFLAKE_STATEMENT_LOG"
     name: ClassVar[str] = "snowflake"
+    leaves: ClassVar[tuple[str, ...]] = (f"{FOLDER}/*",)
     starts_slowly: ClassVar[bool] = True
     fidelity: ClassVar[str] = (
         "fakesnow 0.12: the connector's interface, Snowflake's SQL translated to DuckDB 2.0 in the submission's own "

@@ -15,7 +15,7 @@ from graders.grade import Grade, grade
 from harness.errors import EXIT_FINE, BenchError
 from harness.grading import suite_contract, to_json
 from harness.sandboxes import Sandbox, _choice, _environments
-from harness.submission import DELIVERABLE, Submission, SubmissionError, from_folder
+from harness.submission import Submission, SubmissionError, from_folder
 from harness.task import HIDDEN_SEEDS, Task, load_suite
 from results.durable import write_whole
 
@@ -38,7 +38,7 @@ def verify(task: Task, work: Path, logs: Path, sandbox: Sandbox) -> Grade:
 def left_in(work: Path, task: Task) -> Submission:
     """The submission in a folder, as it is taken from a box: too big a file is left out, too many are none."""
     try:
-        return from_folder(work, (*task.manifest.submit, DELIVERABLE), leave_out_big=True)
+        return from_folder(work, task.takes, leave_out_big=True)
     except (SubmissionError, OSError) as error:
         print(f"what was left can't be handed in: {error}", file=sys.stderr)
         return Submission()

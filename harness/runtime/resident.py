@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import ctypes
 import errno
+import fnmatch
 import importlib
 import io
 import json
@@ -154,6 +155,9 @@ class Resident:
                 for name in sorted(names):
                     path = os.path.join(parent, name)
                     relative = os.path.relpath(path, request["folder"])
+                    found = [glob for glob in request["globs"] if fnmatch.fnmatchcase(relative, glob.removeprefix("!"))]
+                    if not found or any(glob.startswith("!") for glob in found):
+                        continue
                     try:
                         content = read_regular(path, request["file_bytes"])
                     except (OSError, ValueError) as error:

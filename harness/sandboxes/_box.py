@@ -240,11 +240,13 @@ class Box:
             paths = [self.path(folder)] + ([self.path("tmp")] if folder == "work" else [])
             self._ask(owner(folder), {"op": "clear", "folders": paths})
 
-    def collect(self, folder: FolderName = "work", limits: SubmissionLimits | None = None) -> dict[str, bytes]:
-        """The regular files of a folder, read by the driver user.
+    def collect(
+        self, folder: FolderName = "work", limits: SubmissionLimits | None = None, globs: Sequence[str] = ("*",)
+    ) -> dict[str, bytes]:
+        """The regular files of a folder that the globs take (``harness.submission.matches``), read by the driver user.
 
         Raises:
-            SubmissionError: more files or bytes than the limits allow.
+            SubmissionError: these are more files or bytes than the limits allow.
         """
         limits = limits or SubmissionLimits()
         if folder == "work":
@@ -253,6 +255,7 @@ class Box:
             "op": "collect",
             "folder": self.path(folder),
             "ignore": sorted(IGNORED_FOLDERS),
+            "globs": list(globs),
             "files": limits.files,
             "file_bytes": limits.file_bytes,
             "total_bytes": limits.total_bytes,

@@ -140,6 +140,12 @@ def test_too_many_files(any_box: Box) -> None:
         any_box.collect(limits=SubmissionLimits(files=11))
 
 
+def test_what_no_glob_takes_counts_for_no_limit(any_box: Box) -> None:
+    any_box.run(["bash", "-c", "mkdir -p lake/a && touch lake/{1..12} lake/a/{1..12} load.py lake.py notes.txt"])
+    found = any_box.collect(limits=SubmissionLimits(files=2), globs=["*.py", "lake/**", "!lake/*"])
+    assert set(found) == {"load.py", "lake.py"}
+
+
 def test_too_many_bytes(any_box: Box) -> None:
     any_box.put("work", {"a": bytes(600), "b": bytes(600)})
     with pytest.raises(SubmissionError, match="1000 bytes"):

@@ -1,7 +1,8 @@
 """The bundled suite's graders are proven: every solution of every task loses exactly the checks it should.
 
 The engines are the same in both sandboxes, so the everyday tests execute the reference in another hidden world in each,
-and alternates, lies and some mutants in one of them, in turns; of tasks whose engine starts slowly, only the reference
+and alternates, lies and some mutants in one of them, in turns, and a tried solution where an engine keeps something in
+the folder; of tasks whose engine starts slowly, only the reference
 in the first world. The rest of the matrix, which `bench verify --sandbox NAME` executes too, is marked nightly.
 """
 
@@ -44,6 +45,7 @@ def marks(turn: int, case: Case, number: int) -> list[pytest.MarkDecorator]:
         "alternate": first_world and its_turn,
         "nop": its_turn,
         "lies": its_turn,
+        "tried": its_turn and any(glob.startswith("!") for glob in case.task.takes),
         "mutant": its_turn and case.name in everyday_mutants(case.task),
     }
     return [] if everyday[case.kind] else [pytest.mark.nightly]
