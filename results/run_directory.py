@@ -81,7 +81,8 @@ class RunDirectory:
     """A run that can be read; ``writing()`` makes this process the one that may add to it.
 
     runs/<run-id>/
-      run.json                          what its trials depend on (RunRecord); never changed
+      run.json                          what its trials depend on (RunRecord); a regrade names its graders anew
+      run.<n>.json                      what it was before the n-th regrade
       trials.jsonl                      one TrialRecord a line; the newest of a trial counts
       trials.<n>.jsonl                  what trials.jsonl was before the n-th regrade
       judges/                           who was asked to judge (see results/judges.py)

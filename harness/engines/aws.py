@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from harness.engines._server import ServedEngine, drawn_port
-from harness.errors import SubmissionFault, UsageError
+from harness.errors import InfrastructureError, SubmissionFault, UsageError
 from harness.sandboxes._box import Box
 
 REGION = "eu-central-1"
@@ -84,6 +85,12 @@ class Aws(ServedEngine):
 
     def reset(self) -> None:
         self._ask("reset")
+
+    def close(self) -> None:
+        if self._account:  # what was made there costs its owner money; a box that is lost can't remove it
+            with suppress(InfrastructureError):
+                self._ask("reset")
+        super().close()
 
     def plan(
         self,

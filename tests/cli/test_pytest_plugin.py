@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.gate import configuration_digest
+from harness.sandboxes._environments import cache_folder
 from results.judgement import Result
 from results.run_directory import RunDirectory, RunDirectoryError
 from tests.cli.tiny import make_suite
@@ -22,12 +23,15 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
 NAMES = [f"task{number}" for number in range(8)]
 PERSONA = "You are a data engineer.\n"
+# Looked up before pytester has another home: there the engines' environment would be built anew for each test.
+CACHE = cache_folder().parent
 
 
 @pytest.fixture
 def repository(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A persona's repository with a suite of its own, whose tasks are graded in a blink."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("BENCH_CACHE", str(CACHE))
     make_suite(pytester.path / "suites" / "tiny", *NAMES)
     (pytester.path / "PERSONA.md").write_text(PERSONA)
     return pytester

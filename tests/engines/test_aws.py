@@ -251,8 +251,11 @@ def test_an_endpoint_elsewhere_takes_its_place(monkeypatch: pytest.MonkeyPatch) 
             with pytest.raises(UsageError, match="faults are planned in moto alone"):
                 lab.use(Aws).plan(empty_reads=1)
             lab.fresh()
+            with pytest.raises(SubmissionFault, match="not found"):
+                aws.shards("in")
+            lab.use(Aws).create_stream("last", shards=1)
         with pytest.raises(SubmissionFault, match="not found"):
-            aws.shards("in")
+            aws.shards("last")
         assert aws.shards("somebodys"), "it deleted what it hadn't made"
         elsewhere.box.kill()
     with pytest.raises(UsageError, match="can't be reached from the box"), open_lab(["aws"], "spark"):
