@@ -6,8 +6,8 @@
     def rerunning_a_day_changes_nothing(day_loaded_twice, world): assert …
 
 A parameter is the name of a scenario, or one of ``lab`` (harness.lab.Lab), ``world`` (what ``world.build`` made of the
-hidden seed), ``rebuild`` (``world.build`` itself: other seeds and scales) or ``contract``. A scenario runs at most
-once a grade, in a lab made fresh for it; if it fails, so does every check that names it.
+hidden seed), ``rebuild`` (``world.build`` itself: other seeds and scales), ``contract`` or ``operation``. A scenario
+runs at most once a grade, in a lab made fresh for it; if it fails, so does every check that names it.
 """
 
 from __future__ import annotations

@@ -21,8 +21,10 @@ WEIGHT = 0.25
 def common_checks_of(task: Task, *, operates: bool = True) -> list[Check]:
     """The common checks; those that know how the pipeline is operated only where the task says so.
 
-    ``operates``: with those that execute the runbook.
+    ``operates``: with those that execute the runbook. A task with a verifier of its own has none.
     """
+    if task.manifest.foreign:
+        return []
     checks = checks_of(sys.modules[__name__])
     if not operation_of(task):
         checks = [check for check in checks if "operation" not in parameters(check.function)]
@@ -141,9 +143,7 @@ def stated_ends_are_the_real_ones(lab: Lab, contract: Contract, operation: Opera
 
 @check("deliverable", clauses=["deliverable-format/components"], weight=WEIGHT, required=False)
 def stated_technologies_are_in_use(lab: Lab, contract: Contract, operation: Operation) -> None:
-    expect_none(
-        truth.stated_technologies_are_in_use(contract, lab.submission.deliverable, lab.task, lab.submission, operation)
-    )
+    expect_none(truth.stated_technologies_are_in_use(contract, lab.submission.deliverable, lab.task, lab.submission))
 
 
 @check("deliverable", clauses=["deliverable-format/data-quality"], weight=WEIGHT, required=False)

@@ -19,8 +19,8 @@ class Entry:
     context: str = ""
 
 
-def read_entries(blocks: Iterable[Block], context: str = "") -> list[Entry]:
-    return list(_entries(tuple(blocks), context))
+def read_entries(blocks: Iterable[Block]) -> list[Entry]:
+    return list(_entries(tuple(blocks), ""))
 
 
 def is_said(text: str) -> bool:

@@ -220,8 +220,10 @@ class Stage:
         if name not in self.values:
             try:
                 self.values[name] = self.play(name)
-            except (AssertionError, SubmissionFault) as problem:
-                self.faults[name] = problem
+            except Exception as problem:
+                # Whatever it is but the world's, each check that asks for it is told the same: nothing is played again.
+                if isinstance(problem, SubmissionFault) or not isinstance(problem, BenchError):
+                    self.faults[name] = problem
                 raise
         return self.values[name]
 

@@ -29,10 +29,6 @@ class Stated:
     times: tuple[tuple[int, int], ...]
     elsewhere: bool
 
-    @property
-    def is_readable(self) -> bool:
-        return bool(self.crons or self.periods or self.times)
-
 
 def read_schedule(text: str) -> Stated:
     crons = tuple(dict.fromkeys(_crons(text)))

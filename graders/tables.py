@@ -62,7 +62,7 @@ def canonical(value: Any, kind: str, column: str) -> Any:
     raise WrongTypeError(f"column {column} holds {value!r} ({type(value).__name__}), which is no {kind}")
 
 
-def canonical_rows(rows: Table | Iterable[Row], types: Types, name: str = "the table") -> list[tuple[Any, ...]]:
+def canonical_rows(rows: Table | Iterable[Row], types: Types) -> list[tuple[Any, ...]]:
     """The declared columns of every row, in the declared order. A column that is missing is an assertion's end."""
     if isinstance(rows, Table):
         # Warehouses fold the case of names differently; authors quote them or don't.
@@ -83,9 +83,9 @@ def canonical_rows(rows: Table | Iterable[Row], types: Types, name: str = "the t
 
 def rows_with(table: Table, column: str, values: Collection[Any], types: Types) -> Table:
     """Those rows of a table whose column has one of the values; all declared columns have to be there."""
-    canonical_rows(table, types)
-    position = [name.lower() for name in table.columns].index(column.lower())
-    return Table(table.name, table.columns, tuple(row for row in table.rows if row[position] in values))
+    place = [name.lower() for name in types].index(column.lower())
+    looked_at = zip(table.rows, canonical_rows(table, types), strict=True)
+    return Table(table.name, table.columns, tuple(row for row, seen in looked_at if seen[place] in values))
 
 
 def difference(
@@ -170,7 +170,10 @@ def assert_same_rows(
 
 def assert_unique(table: Table, *columns: str) -> None:
     """No two rows have the same values in the columns."""
-    positions = [table.columns.index(column) for column in columns]
+    folded = [column.lower() for column in table.columns]
+    missing = [column for column in columns if column.lower() not in folded]
+    assert not missing, f"{table.name} has no column {', '.join(missing)}; it has {', '.join(table.columns)}"
+    positions = [folded.index(column.lower()) for column in columns]
     counts = Counter(tuple(row[position] for position in positions) for row in table.rows)
     repeated = [key for key, count in counts.items() if count > 1]
     assert not repeated, (

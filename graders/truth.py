@@ -71,9 +71,7 @@ def stated_ends_are_the_real_ones(
     return problems
 
 
-def stated_technologies_are_in_use(
-    contract: Contract, text: str, task: Task, submission: Submission, operation: Operation
-) -> list[str]:
+def stated_technologies_are_in_use(contract: Contract, text: str, task: Task, submission: Submission) -> list[str]:
     """Of the technologies that Components lists and that are known here, all are there; its files are submitted."""
     if problem := too_long(text):
         return [problem]

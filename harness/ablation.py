@@ -125,9 +125,8 @@ def prospect(
     alpha: float,
 ) -> Prospect:
     """Without a pilot the scores are assumed to vary as much as any can."""
-    dimensions = {
-        check.dimension for task in tasks for checks in (task.checks, common_checks) for check in checks_of(checks)
-    }
+    modules = [common_checks, *(task.checks for task in tasks if not task.manifest.foreign)]
+    dimensions = {check.dimension for module in modules for check in checks_of(module)}
     noise = pilot.noise if pilot else Noise.assumed(0.5)
     comparisons = left_out * (1 + len(dimensions))
     return Prospect(by, left_out, len(tasks), attempts, comparisons, trial_cost, noise, margin, alpha)

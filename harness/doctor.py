@@ -80,6 +80,8 @@ def examine(tasks: Sequence[Task], told: Callable[[str], None]) -> Examination:
         confines = confines or (sandbox.confines and of_it[0].judgement == "fine")
         found += of_it
     for task in tasks:
+        if task.manifest.foreign:
+            continue  # its world is its image
         told(f"building the worlds of {task.id}")
         found.append(of_worlds(task))
     return Examination(tuple(found), confines)

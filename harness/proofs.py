@@ -24,7 +24,7 @@ from harness.sandboxes import Sandbox
 from harness.submission import IGNORED_FOLDERS, NO_LIMITS, from_folder
 from harness.task import Task
 from harness.verify import Case, Verdict, operates
-from results.durable import Journal
+from results.durable import Journal, writing
 
 
 class Proof(pydantic.BaseModel):
@@ -52,6 +52,8 @@ class Proofs:
         self._sandbox, self._environments, self._code = sandbox.name, environments, code_digest()
         self._standing: defaultdict[str, list[Proof]] = defaultdict(list)
         self.taken = 0
+        with writing(path):  # now, not when the first verdict has been worked for
+            path.open("ab").close()
         self._journal = Journal(path)
         for number, line in enumerate(self._journal.lines(), start=1):
             try:
@@ -74,7 +76,7 @@ class Proofs:
 
     def keep(self, verdict: Verdict) -> None:
         """Write a verdict down; not that a box or an engine failed, which proves nothing."""
-        if verdict.grade is None and verdict.problems:
+        if verdict.lost:
             return
         case = verdict.case
         proof = Proof(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 from graders.grade import grade
 from graders.tampering import in_transcript
 from harness.display import Display
-from harness.errors import InfrastructureError
+from harness.errors import BenchError, InfrastructureError
 from harness.grading import suite_contract
 from harness.sandboxes import Sandbox
+from harness.submission import Submission
 from harness.task import Task
 from harness.trial import graded_fields, invalid_fields, stored_submission
 from results.records import TaskRecord, TrialRecord
@@ -36,18 +39,15 @@ def regrade(
         display.trial_started(record.task, record.attempt)
         submission = stored_submission(folder.submission)
         try:
-            if record.submission not in (None, submission.digest):
-                raise InfrastructureError(
-                    "submission-changed", "the stored submission is no longer what was graded", "restore it from a copy"
-                )
-            graded = grade(by_id[record.task], submission, sandbox, record.seed, suite_contract())
-            seen = in_transcript(by_id[record.task], folder.transcript)
-            fields = {"submission": submission.digest, "cause": None, "problem": None, **graded_fields(graded, seen)}
-            times = record.times.model_copy(update={"grading": graded.seconds})
+            fields, seconds = graded_anew(by_id[record.task], record, submission, sandbox, folder.transcript)
+            times = record.times.model_copy(update={"grading": seconds})
         except InfrastructureError as error:
-            # What the trial took stays known; its old grade is in the old trials.jsonl.
-            fields = {"score": None, "resolved": None, "dimensions": {}, "checks": (), **invalid_fields(error)}
-            times = record.times
+            fields, times = without_grade(error), record.times
+        except BenchError:
+            raise
+        except Exception as error:  # one trial's bad luck must not end the others
+            fault = InfrastructureError("harness", f"unexpected {type(error).__name__}: {error}")
+            fields, times = without_grade(fault), record.times
         new = TrialRecord.model_validate({**record.model_dump(), **fields, "times": times})
         display.trial_finished(new)
         return new
@@ -69,6 +69,24 @@ def regrade(
         for before, after in zip(old, new, strict=True)
         if verdict(before) != verdict(after)
     ]
+
+
+def graded_anew(
+    task: Task, record: TrialRecord, submission: Submission, sandbox: Sandbox, transcript: Path
+) -> tuple[dict[str, Any], float]:
+    """The fields of a record that a grade gives, and the seconds it took."""
+    if record.submission not in (None, submission.digest):
+        raise InfrastructureError(
+            "submission-changed", "the stored submission is no longer what was graded", "restore it from a copy"
+        )
+    graded = grade(task, submission, sandbox, record.seed, suite_contract())
+    found = graded_fields(graded, in_transcript(task, transcript))
+    return {"submission": submission.digest, "cause": None, "problem": None, **found}, graded.seconds
+
+
+def without_grade(error: InfrastructureError) -> dict[str, Any]:
+    """What the trial took stays known; its old grade is in the old trials.jsonl."""
+    return {"score": None, "resolved": None, "dimensions": {}, "checks": (), **invalid_fields(error)}
 
 
 def verdict(record: TrialRecord) -> tuple[object, ...]:

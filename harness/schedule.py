@@ -10,7 +10,6 @@ from typing import TypeVar
 from harness.display import Display
 from harness.errors import InfrastructureError
 from harness.trial import Configuration, Planned, run_trial
-from results.records import TrialRecord
 from results.run_directory import RunWriter
 
 # With these, every later trial would fail the same way.
@@ -30,7 +29,7 @@ def run_all(
     display: Display,
     *,
     concurrency: int,
-) -> list[TrialRecord]:
+) -> None:
     """Run the planned trials, ``concurrency`` at a time.
 
     Raises:
@@ -40,36 +39,25 @@ def run_all(
         BudgetSpentError: no new trial begins; those that need no further call are finished first.
         RunWriteError: the run directory can't be written any more.
     """
-    lock = threading.Lock()
-    finished: list[TrialRecord] = []
 
     def one(planned: Planned) -> None:
         name, attempt = planned.task.id, planned.attempt
-        with lock:
-            display.trial_started(name, attempt)
-
-        def tell(text: str) -> None:
-            with lock:
-                display.stage(name, attempt, text)
-
-        record = run_trial(planned, configuration, writer, tell)
-        with lock:
-            finished.append(record)
-            display.trial_finished(record)
+        display.trial_started(name, attempt)
+        record = run_trial(planned, configuration, writer, lambda text: display.stage(name, attempt, text))
+        display.trial_finished(record)
         if record.cause in FATAL:
             raise InfrastructureError(record.cause or "", record.problem or "")
 
     display.plan([(planned.task.id, planned.attempt) for planned in plan])
-    side_by_side(plan, one, display, "running trials are", concurrency=concurrency)
-    return finished
+    side_by_side(plan, one, display.note, "running trials are", concurrency=concurrency)
 
 
 def side_by_side(
-    items: Sequence[Item], work: Callable[[Item], None], display: Display, running: str, *, concurrency: int
+    items: Sequence[Item], work: Callable[[Item], None], note: Callable[[str], None], running: str, *, concurrency: int
 ) -> None:
     """Do the work on each item, ``concurrency`` at a time; the first error ends it, once what has begun is done.
 
-    Raises:
+    ``note`` tells the user. Raises:
         Interrupted: Ctrl-C. Nothing new begins, what is ``running`` ends first, as the user is told.
         KeyboardInterrupt: a second Ctrl-C. Work is still going on: the caller ends the process.
     """
@@ -94,7 +82,7 @@ def side_by_side(
                 future.result()
     except KeyboardInterrupt:
         stopping.set()
-        display.note(f"ending: {running} finished first; press Ctrl-C again to end at once")
+        note(f"ending: {running} finished first; press Ctrl-C again to end at once")
         pool.shutdown(cancel_futures=True)
         raise Interrupted from None
     except BaseException:

@@ -28,6 +28,8 @@ class SubmissionLimits:
     total_bytes: int = 20_000_000
 
 
+# Bytes of a file's name that file systems take (NAME_MAX of Linux).
+MOST_NAME = 255
 # For what was measured when it was taken, or is none.
 NO_LIMITS = SubmissionLimits(files=1_000_000, file_bytes=1 << 40, total_bytes=1 << 40)
 
@@ -74,6 +76,8 @@ def safe_path(path: str) -> PurePosixPath:
         raise SubmissionError(f"path {path[:260]!r} leads outside the submission or is too long")
     if any(not character.isprintable() for character in path) or "\\" in path:
         raise SubmissionError(f"path {path!r} holds characters that a file name shouldn't")
+    if any(len(part.encode()) > MOST_NAME for part in pure.parts):
+        raise SubmissionError(f"path {path!r} has a name of more than {MOST_NAME} bytes")
     return pure
 
 
@@ -89,6 +93,9 @@ def from_files(
     kept = {str(safe_path(path)): content for path, content in sorted(files.items()) if matches(path, globs)}
     if len(kept) > limits.files:
         raise SubmissionError(f"{len(kept)} files were left; at most {limits.files} are taken")
+    for path in kept:
+        if inside := next((str(parent) for parent in PurePosixPath(path).parents if str(parent) in kept), None):
+            raise SubmissionError(f"{path!r} lies below {inside!r}, which is a file itself")
     for path, content in kept.items():
         if len(content) > limits.file_bytes:
             raise SubmissionError(f"{path!r} has {len(content)} bytes; at most {limits.file_bytes} are taken")
@@ -104,10 +111,8 @@ def matches(path: str, globs: Iterable[str]) -> bool:
     return bool(found) and not any(glob.startswith("!") for glob in found)
 
 
-# What tools leave, and tables that Spark wrote while it was tried: these are no part of a solution.
-IGNORED_FOLDERS = frozenset(
-    {"__pycache__", ".git", ".venv", "node_modules", "target", "dbt_packages", "spark-warehouse"}
-)
+# What tools leave: these are no part of a solution. What an engine leaves, it names itself (``Engine.leaves``).
+IGNORED_FOLDERS = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
 
 
 def from_folder(

@@ -23,7 +23,7 @@ import pydantic
 
 from harness import discovery
 from harness.errors import UsageError
-from harness.submission import DELIVERABLE, NO_LIMITS, Submission, from_folder
+from harness.submission import DELIVERABLE, NO_LIMITS, Submission, SubmissionError, from_folder
 
 VISIBLE_SEED = 7
 # Three worlds no agent sees; attempt n is graded in world n modulo three.
@@ -121,15 +121,12 @@ class Task:
 
     @cached_property
     def instruction(self) -> str:
-        try:
-            return self._content("instruction.md").decode()
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{self.folder / 'instruction.md'} is not UTF-8: {error.reason}") from None
+        return _text(self._content("instruction.md"), self.folder / "instruction.md")
 
     @cached_property
     def workspace(self) -> Submission:
         """What the agent starts from (empty when the task has no ``workspace/``)."""
-        return from_folder(self.folder / "workspace")
+        return self._read(self.folder / "workspace", whole=False)
 
     @cached_property
     def reference(self) -> Submission:
@@ -144,11 +141,15 @@ class Task:
         return {path.name: self._solution(path, self.reference) for path in sorted(folder.iterdir()) if path.is_dir()}
 
     def _solution(self, folder: Path, base: Submission) -> Submission:
-        own = (
-            from_folder(folder, limits=NO_LIMITS, ignored=frozenset()) if self.manifest.foreign else from_folder(folder)
-        )
-        removed = own.files.get(".remove", b"").decode().split()
+        own = self._read(folder, whole=bool(self.manifest.foreign))
+        removed = _text(own.files.get(".remove", b""), folder / ".remove").split()
         return base.without(removed).overlaid(own.files).without([".remove"])
+
+    def _read(self, folder: Path, *, whole: bool) -> Submission:
+        try:
+            return from_folder(folder, limits=NO_LIMITS, ignored=frozenset()) if whole else from_folder(folder)
+        except SubmissionError as error:
+            raise UsageError(f"{folder}: {error}", "what an agent couldn't hand in can be no part of a task") from None
 
     @cached_property
     def mutants(self) -> dict[str, tuple[Mutant, Submission]]:
@@ -173,7 +174,7 @@ class Task:
         if mutant.delete and files.pop(mutant.file, None) is None:
             raise UsageError(f"{where} deletes {mutant.file}, which the reference doesn't have")
         for file, find, replace in edits:
-            text = files[file].decode() if file in files else ""
+            text = _text(files[file], f"{where}: {file}") if file in files else ""
             if text.count(find) != 1:
                 raise UsageError(
                     f"{where}: the text to find is {text.count(find)} times in {file}, not once", f"find = {find!r}"
@@ -232,6 +233,13 @@ class Task:
     def _part(self, name: str) -> bytes:
         """A digest of all in a folder of the task's own image or verifier."""
         return from_folder(self.folder / "harbor" / name, limits=NO_LIMITS, ignored=frozenset()).digest.encode()
+
+
+def _text(content: bytes, where: object) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where} is not UTF-8: {error.reason}") from None
 
 
 def suites_folder() -> Path:

@@ -7,6 +7,7 @@ Causes of an ``invalid`` trial (the world failed, not the submission):
     engine              a server of the grader's did not start or answer
     environment-build   what a box is made of could not be built
     grader              a check or a world itself failed: a bug of the suite
+    submission-changed  what is stored is no longer what was handed in
     harness             something failed that nobody expected: a bug of ours; the trial's logs show where
 """
 

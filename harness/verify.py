@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from graders import common_checks
@@ -20,10 +19,11 @@ from graders.contract import Contract
 from graders.grade import Grade, grade
 from graders.operation import operation_of
 from graders.trying import execute
-from harness.errors import InfrastructureError
+from harness.errors import BenchError, InfrastructureError
 from harness.lab import Lab
 from harness.lies import lies_problems
 from harness.sandboxes import Sandbox
+from harness.schedule import side_by_side
 from harness.submission import Submission, SubmissionError
 from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task
 
@@ -46,11 +46,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a case came out; ``problems`` is empty if it is as it must be."""
+    """How a case came out; ``problems`` is empty if it is as it must be. One whose box was ``lost`` proves nothing."""
 
     case: Case
     grade: Grade | None
     problems: tuple[str, ...]
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,19 @@ def task_problems(task: Task) -> list[str]:
 
 
 def judge(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
-    if case.kind == "lies":
-        return judge_lies(case, sandbox, contract)
+    """Whatever goes wrong in it is this case's verdict: the others go on."""
     try:
-        submission = tried(case.task, sandbox) if case.kind == "tried" else case.submission
-        graded = grade(case.task, submission, sandbox, case.seed, contract, operates=operates(case))
-    except (InfrastructureError, SubmissionError) as error:
-        return Verdict(case, None, (f"no grade: {error}",))
+        return judge_lies(case, sandbox, contract) if case.kind == "lies" else judge_grade(case, sandbox, contract)
+    except InfrastructureError as error:
+        return Verdict(case, None, (f"no grade: {error}",), lost=True)
+    except Exception as error:
+        said = str(error) if isinstance(error, (BenchError, SubmissionError)) else f"{type(error).__name__}: {error}"
+        return Verdict(case, None, (f"no grade: {said}",))
+
+
+def judge_grade(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
+    submission = tried(case.task, sandbox) if case.kind == "tried" else case.submission
+    graded = grade(case.task, submission, sandbox, case.seed, contract, operates=operates(case))
     evidence = {check.id: check.evidence for check in graded.checks}
     problems = [f"{name} failed: {evidence[name]}" for name in sorted(graded.failed - case.must_fail)]
     problems += [f"{name} passed, and must not" for name in sorted(case.must_fail - graded.failed)]
@@ -153,10 +160,7 @@ def tried(task: Task, sandbox: Sandbox) -> Submission:
 
 
 def judge_lies(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
-    try:
-        return Verdict(case, None, tuple(lies_problems(case.task, sandbox, contract)))
-    except InfrastructureError as error:
-        return Verdict(case, None, (f"the runbook couldn't be tried: {error}",))
+    return Verdict(case, None, tuple(lies_problems(case.task, sandbox, contract)))
 
 
 def verify(
@@ -169,22 +173,21 @@ def verify(
     wanted: Callable[[Case], bool] = lambda case: True,
     standing: Callable[[Case], Verdict | None] = lambda case: None,
     tell: Callable[[Verdict], None] = lambda verdict: None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Matrix:
-    """Judge every wanted case that no verdict is ``standing`` of, ``jobs`` at a time; ``tell`` hears of each."""
+    """Judge every wanted case that no verdict is ``standing`` of, ``jobs`` at a time; ``tell`` hears of each.
+
+    Raises:
+        KeyboardInterrupt: as ``side_by_side``.
+    """
     planned = [case for task in tasks for case in cases(task, seeds) if wanted(case)]
     problems = [problem for task in tasks for problem in task_problems(task)]
     verdicts = {index: verdict for index, case in enumerate(planned) if (verdict := standing(case))}
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        futures = {
-            pool.submit(judge, case, sandbox, contract): index
-            for index, case in enumerate(planned)
-            if index not in verdicts
-        }
-        try:
-            for future in as_completed(futures):
-                verdicts[futures[future]] = future.result()
-                tell(future.result())
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+
+    def one(index: int) -> None:
+        verdicts[index] = verdict = judge(planned[index], sandbox, contract)
+        tell(verdict)
+
+    open_ones = [index for index in range(len(planned)) if index not in verdicts]
+    side_by_side(open_ones, one, note, "what is being graded is", concurrency=jobs)
     return Matrix(tuple(verdicts[index] for index in sorted(verdicts)), tuple(problems))

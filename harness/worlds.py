@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task, read_toml
+from results.durable import write_whole
 
 SEEDS = (VISIBLE_SEED, *HIDDEN_SEEDS)
 ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
@@ -78,7 +79,7 @@ def record(task: Task) -> None:
     """Write down what the worlds are here and now."""
     lines = [f"# The task's worlds by seed (`bench doctor --record-worlds`). canary: {task.manifest.canary}"]
     lines += [f'{seed} = "{found}"' for seed, found in digests(task).items()]
-    record_file(task).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(record_file(task), ("\n".join(lines) + "\n").encode())
 
 
 def differing(task: Task) -> list[str]:

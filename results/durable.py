@@ -80,9 +80,10 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in OUT_OF_SPACE:
-            mend = "free some space (or raise the limit) and resume the run: finished trials are safe"
+            mend = "free some space (or raise the limit)"
         else:
-            mend = "check that the folder exists and is writable, and resume the run: finished trials are safe"
+            mend = "check that the folder exists and is writable"
+        mend += "; a run goes on with --resume, its finished trials are safe"
         raise RunWriteError(f"can't write {path}: {error.strerror or error}", mend) from error
 
 

@@ -34,6 +34,12 @@ def test_other_content_has_another_digest(files: dict[str, bytes]) -> None:
     assert Submission(files).digest != Submission({"a": b"1", "b": b"2"}).digest
 
 
+def test_a_file_is_no_folder() -> None:
+    """Both can't be written, so they are refused while the agent can still be told."""
+    with pytest.raises(SubmissionError, match=r"'sql/load.sql/old' lies below 'sql/load.sql'"):
+        from_files({"sql/load.sql": b"", "sql/load.sql-2": b"", "sql/load.sql/old": b""})
+
+
 contents = st.dictionaries(st.text("ab/", min_size=1, max_size=3), st.binary(max_size=3), max_size=3)
 
 
@@ -48,7 +54,22 @@ def test_paths_that_stay_inside(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", ".", "/etc/passwd", "..", "../a", "a/../../b", "a/..", "a\\b", "a\nb", "a\0b", "\x1b[2J", "a" * 241]
+    "path",
+    [
+        "",
+        ".",
+        "/etc/passwd",
+        "..",
+        "../a",
+        "a/../../b",
+        "a/..",
+        "a\\b",
+        "a\nb",
+        "a\0b",
+        "\x1b[2J",
+        "a" * 241,
+        "\u00e9" * 128,
+    ],
 )
 def test_paths_that_dont(path: str) -> None:
     with pytest.raises(SubmissionError):

@@ -65,6 +65,19 @@ def test_a_manifest_that_is_no_text_or_is_missing(folder: Path) -> None:
     assert "is missing" in refused(folder)
 
 
+def test_a_file_that_no_agent_could_hand_in_is_told_with_its_folder(folder: Path) -> None:
+    (folder / "reference" / "big.csv").write_bytes(bytes(6_000_000))
+    with pytest.raises(UsageError, match=r"'big\.csv' has 6000000 bytes") as caught:
+        _ = read_task(folder, "tiny").reference
+    assert str(folder / "reference") in caught.value.problem
+
+
+def test_an_edit_of_what_is_no_text_is_told_with_its_mutant(folder: Path) -> None:
+    (folder / "reference" / "greet.sh").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"mutants\.toml: \[\w+\]: greet\.sh is not UTF-8"):
+        _ = read_task(folder, "tiny").mutants
+
+
 @pytest.mark.parametrize("name", ["instruction.md", "world.py", "checks.py"])
 def test_a_file_that_is_missing_is_told_with_its_path(folder: Path, name: str) -> None:
     task = read_task(folder, "tiny")

@@ -79,7 +79,8 @@ def coverage(reading: Reading, tasks: Sequence[Task]) -> Coverage:
     tests: dict[str, list[Test]] = {}
     unknown: dict[tuple[str, str], None] = {}
     for task in tasks:
-        for check in [*checks_of(task.checks), *common_checks.common_checks_of(task)]:
+        own = () if task.manifest.foreign else checks_of(task.checks)
+        for check in [*own, *common_checks.common_checks_of(task)]:
             where = f"{task.id}: {check.id}"
             for name in check.clauses:
                 if not resolve(name):

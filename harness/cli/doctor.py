@@ -26,7 +26,8 @@ def command(suite: str, record_worlds: bool, as_json: bool) -> int:
     tasks = load_suite(suite)
     if record_worlds:
         for task in tasks:
-            worlds.record(task)
+            if not task.manifest.foreign:
+                worlds.record(task)
     found = examine(tasks, lambda step: click.echo(step, err=True))
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))

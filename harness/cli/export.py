@@ -103,7 +103,7 @@ def harbor(names: tuple[str, ...], suite: str, persona: str | None, sandbox: str
     from harness.display import display
     from harness.errors import UsageError
     from harness.harbor.export import write_task
-    from harness.run import prepare
+    from harness.run import prepare, runnable
     from harness.sandboxes import _choice
     from harness.task import load_suite, select
 
@@ -114,6 +114,7 @@ def harbor(names: tuple[str, ...], suite: str, persona: str | None, sandbox: str
             raise UsageError(f"{out / task.slug} exists already", "name another folder, or remove it")
     box = _choice.choose(sandbox, trusted=False)
     with display(sys.stderr) as shown:
+        tasks = runnable(box, tasks, shown, named=bool(names))
         prepare(box, tasks, shown)
     for task in tasks:
         try:

@@ -56,7 +56,7 @@ def command(
     from harness.display import display
     from harness.grading import suite_contract
     from harness.proofs import Proofs
-    from harness.run import prepare
+    from harness.run import prepare, runnable
     from harness.sandboxes import _choice
     from harness.task import HIDDEN_SEEDS, load_suite, select
     from harness.verify import Case, Matrix, telling_mutants, verify
@@ -69,6 +69,7 @@ def command(
         )
     box = _choice.choose(sandbox, trusted=True, docker_runtime=docker_runtime)
     with display(sys.stderr) as shown:
+        chosen = runnable(box, chosen, shown, named=bool(tasks))
         environments = prepare(box, chosen, shown)
     kept = Proofs(proofs, box, environments) if proofs else None
 
@@ -99,6 +100,7 @@ def command(
             wanted=wanted,
             standing=kept.take if kept else lambda case: None,
             tell=tell,
+            note=lambda text: click.echo(text, err=True),
         )
         verdicts += matrix.verdicts
         problems = matrix.problems

@@ -70,6 +70,7 @@ class Dbt(Engine):
 
     name: ClassVar[str] = "dbt"
     programs: ClassVar[tuple[str, ...]] = ("dbt",)
+    leaves: ClassVar[tuple[str, ...]] = ("target/*", "*/target/*", "dbt_packages/*", "*/dbt_packages/*")
     fidelity: ClassVar[str] = "dbt Core 1.11, the real thing, with its DuckDB and PostgreSQL adapters; no packages hub."
     starts_slowly: ClassVar[bool] = True
 
@@ -102,8 +103,8 @@ class Dbt(Engine):
     ) -> Completed:
         return self.invoke("run", select, variables, full_refresh=full_refresh).completed
 
-    def snapshot(self, select: str | None = None, variables: Mapping[str, Any] | None = None) -> Completed:
-        return self.invoke("snapshot", select, variables).completed
+    def snapshot(self, select: str | None = None) -> Completed:
+        return self.invoke("snapshot", select).completed
 
     def test(self, select: str | None = None, variables: Mapping[str, Any] | None = None) -> DbtResult:
         return self.invoke("test", select, variables)

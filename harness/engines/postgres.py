@@ -163,7 +163,7 @@ class Postgres(ServedEngine, QueriedEngine, CrashingEngine):
         try:
             message = json.loads(next(said))
         except (OSError, StopIteration, ValueError) as error:
-            raise InfrastructureError("engine", f"an open transaction was lost: {error!r}") from None
+            raise InfrastructureError("engine", f"another program's session was lost: {error!r}") from None
         if "error" in message:
             raise SubmissionFault(f"a transaction that was open meanwhile fails: {message['error']}")
 

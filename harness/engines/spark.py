@@ -70,7 +70,7 @@ class Spark(Engine):
     """The submission's tables are folders below ``$LAKE``."""
 
     name: ClassVar[str] = "spark"
-    leaves: ClassVar[tuple[str, ...]] = ("lake/*",)
+    leaves: ClassVar[tuple[str, ...]] = ("lake/*", "spark-warehouse/*", "metastore_db/*", "derby.log")
     programs: ClassVar[tuple[str, ...]] = ("spark-submit", "scalac")
     fidelity: ClassVar[str] = (
         "Spark 4.1, Delta Lake 4.4, Iceberg 1.12 and Scala 2.13's compiler, the real things, in local mode on two "

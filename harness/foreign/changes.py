@@ -17,7 +17,7 @@ import pydantic
 
 from harness.errors import InfrastructureError
 from harness.foreign.container import Container, read_at_most
-from harness.submission import Submission, SubmissionError, SubmissionLimits, from_files
+from harness.submission import Submission, SubmissionError, SubmissionLimits, from_files, safe_path
 
 LIMITS = SubmissionLimits(files=20_000, file_bytes=64 << 20, total_bytes=256 << 20)
 NOTES, OUTSIDE = ".changes.json", ".outside"
@@ -85,7 +85,10 @@ def collect(container: Container, owner: tuple[int, int], within: Sequence[str] 
                 if rights != FOLDER:
                     folders[place] = rights
             elif (file := archive.extractfile(entry) if entry.isreg() or entry.islnk() else None) is not None:
-                contents[_named(container.work, place)] = content = file.read()
+                name = _named(container.work, place)
+                if name.startswith(OUTSIDE) and not _is_safe(name):
+                    continue  # a package's, of a name that no submission may have
+                contents[name] = content = file.read()
                 left -= len(content)
                 if rights != (FILE_MODE, *owner):
                     files[place] = rights
@@ -159,6 +162,14 @@ def _place(work: str, name: str) -> str:
 def _is_ignored(path: str) -> bool:
     pure = PurePosixPath(path)
     return any(pure.is_relative_to(folder) for folder in IGNORED) or bool(set(IGNORED_NAMES) & set(pure.parts))
+
+
+def _is_safe(name: str) -> bool:
+    try:
+        safe_path(name)
+    except SubmissionError:
+        return False
+    return True
 
 
 def _is_reserved(work: str, path: str) -> bool:

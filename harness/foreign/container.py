@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import tarfile
 import time
@@ -77,9 +78,10 @@ class Container:
                 labels={docker.LABEL: name, docker.OWNER_LABEL: owner_mark(os.getpid())},
                 runtime=runtime or None,
             )
+            attributes: dict[str, Any] = docker.client().images.get(image).attrs
         except DockerException as error:
+            docker.remove_named(name)
             raise InfrastructureError("docker", f"no container of {image} could be started: {error}") from None
-        attributes: dict[str, Any] = docker.client().images.get(image).attrs
         self.work: str = machine.workdir or attributes["Config"].get("WorkingDir") or "/"
 
     def __enter__(self) -> Container:
@@ -102,7 +104,8 @@ class Container:
 
         With ``stdin`` the command is sh's, reads exactly that, and has no time limit inside: it must be ours.
         """
-        argv = ["sh", "-c", COMMAND, "sh", str(max(1, round(timeout))), command]
+        timeout = max(1, math.ceil(timeout))
+        argv = ["sh", "-c", COMMAND, "sh", str(timeout), command]
         if stdin is not None:
             argv = ["sh", "-c", f"head -c {len(stdin)} | {{ {command}; }} 2>&1"]
         started = time.monotonic()

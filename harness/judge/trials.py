@@ -122,7 +122,7 @@ def judge_run(writer: RunWriter, appointed: Appointed, display: Display) -> None
         return
     _write(judges.judge_file(directory, judge.judge), judge)
     display.note(f"{judge.model} judges {len(waiting_ones)} deliverables, {appointed.votes} votes a rubric")
-    side_by_side(waiting_ones, one, display, "what is being judged is", concurrency=AT_A_TIME)
+    side_by_side(waiting_ones, one, display.note, "what is being judged is", concurrency=AT_A_TIME)
 
 
 def _is_open(directory: RunDirectory, record: records.TrialRecord, judge: str, appointed: Appointed) -> bool:

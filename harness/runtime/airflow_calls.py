@@ -80,7 +80,7 @@ def warm(template: str) -> None:
     ):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    connect_to(home)
+    connect()
     found = dags_in(home / "dags")
     play(found.dags["warm"], datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), {})
     stop_what_cannot_be_forked()
@@ -97,7 +97,7 @@ def point_at(home: Path, dags: Path) -> None:
     os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] = f"{home}/logs"
 
 
-def connect_to(home: Path) -> None:
+def connect() -> None:
     from airflow import settings
 
     settings.configure_vars()
@@ -122,7 +122,7 @@ def begin(template: str, dags_folder: str) -> None:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     point_at(home, Path(dags_folder))
-    connect_to(home)
+    connect()
     # As the scheduler has it: modules beside the DAGs can be imported.
     sys.path.insert(0, dags_folder)
 

@@ -39,10 +39,16 @@ FLOOD = 64 << 20
 TICK = 0.25
 DEEPEST = 3800  # characters of a path: the kernel takes 4096
 NAME_BYTES = 1024  # what a file without content takes: its name and its inode
-SHARED_FILES, SHARED_SEGMENTS = "/dev/shm", "/proc/sysvipc/shm"
+SHARED_FILES = "/dev/shm"
 IPC_RMID = 0
 
 libc = ctypes.CDLL(None, use_errno=True)
+# What System V's segments, queues and semaphores are told apart by, and how one is removed (shmctl(2), …).
+SYSTEM_V = {
+    "shm": ("shmid", lambda number: libc.shmctl(number, IPC_RMID, None)),
+    "msg": ("msqid", lambda number: libc.msgctl(number, IPC_RMID, None)),
+    "sem": ("semid", lambda number: libc.semctl(number, 0, IPC_RMID)),
+}
 
 
 class Resident:
@@ -96,7 +102,7 @@ class Resident:
     # -- requests ------------------------------------------------------------------------------------------------
 
     def do_ping(self, request: dict, blob: bytes) -> tuple[dict, bytes]:
-        return {"pid": os.getpid(), "uid": os.getuid()}, b""
+        return {}, b""
 
     def do_preload(self, request: dict, blob: bytes) -> tuple[dict, bytes]:
         """Import a module and let it warm itself: only ever before anything else has run in this process.
@@ -147,8 +153,8 @@ class Resident:
         return {}, b""
 
     def do_collect(self, request: dict, blob: bytes) -> tuple[dict, bytes]:
-        """The regular files of a folder as a tar; links, devices and what can't be read are left out and named."""
-        buffer, left_out, count, total = io.BytesIO(), [], 0, 0
+        """The regular files of a folder as a tar; links, devices and what can't be read are left out."""
+        buffer, count, total = io.BytesIO(), 0, 0
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for parent, folders, names in walk(request["folder"]):
                 folders[:] = sorted(set(folders) - set(request["ignore"]))
@@ -160,16 +166,15 @@ class Resident:
                         continue
                     try:
                         content = read_regular(path, request["file_bytes"])
-                    except (OSError, ValueError) as error:
-                        left_out.append(f"{relative}: {error}"[:300])
+                    except (OSError, ValueError):
                         continue
                     count, total = count + 1, total + len(content)
                     if count > request["files"] or total > request["total_bytes"]:
-                        return {"too_much": True, "left_out": left_out[:50]}, b""
+                        return {"too_much": True}, b""
                     entry = tarfile.TarInfo(relative)
                     entry.size = len(content)
                     archive.addfile(entry, io.BytesIO(content))
-        return {"left_out": left_out[:50]}, buffer.getvalue()
+        return {}, buffer.getvalue()
 
     def do_run(self, request: dict, blob: bytes) -> tuple[dict, bytes]:
         def start() -> None:
@@ -291,7 +296,7 @@ class Resident:
                 elif seen > FLOOD:
                     killed = killed or "output"
                 elif now >= usage_due:
-                    killed = killed or self.overuse(child, request["limits"])
+                    killed = killed or self.overuse(request["limits"])
                     usage_due = now + TICK
         os.close(pidfd)
         status, outlived = self.end_everything(child)
@@ -306,12 +311,12 @@ class Resident:
             killed = "memory"
         return {"exit_code": None if killed else code, "killed": killed, "outlived": outlived}, outputs
 
-    def overuse(self, child: int, limits: dict) -> str | None:
+    def overuse(self, limits: dict) -> str | None:
         """The name of a limit that the running processes are over, if one is."""
         family = descendants(os.getpid())
         if len(family) > limits["processes"]:
             return "processes"
-        held_by_none = sum(size for _, size in shared_segments()) if self.options.alone else 0
+        held_by_none = sum(one["rss"] for one in system_v("shm")) if self.options.alone else 0
         if sum(map(resident_bytes, family)) + held_by_none > limits["memory"] << 20:
             return "memory"
         most = limits["disk"] << 20
@@ -335,8 +340,9 @@ class Resident:
             with contextlib.suppress(ChildProcessError):
                 pid, ended = os.waitpid(-1, 0)
                 status = ended if pid == child else status
-        for segment, _ in shared_segments() if self.options.alone else ():
-            libc.shmctl(segment, IPC_RMID, None)
+        for kind, (number, remove) in SYSTEM_V.items() if self.options.alone else ():
+            for left in system_v(kind):
+                remove(left[number])
         return status, outlived
 
 
@@ -354,6 +360,8 @@ def open_door(port: int, path: str) -> int:
 
 def set_limits(limits: dict, count_processes: bool) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Queues of POSIX outlive who made them, and are listed nowhere.
+    resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
     if limits.get("disk"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits["disk"] << 20, limits["disk"] << 20))
     if count_processes:
@@ -397,15 +405,15 @@ def resident_bytes(pid: int) -> int:
     return total
 
 
-def shared_segments() -> list[tuple[int, int]]:
-    """The segments of System V memory that this user made and no process holds now: number and bytes in use."""
+def system_v(kind: str) -> list[dict[str, int]]:
+    """What of a kind (``SYSTEM_V``) this user made and no process holds now, as proc(5) lists it."""
     found = []
-    with contextlib.suppress(OSError, ValueError), open(SHARED_SEGMENTS) as file:
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/sysvipc/{kind}") as file:
         names = file.readline().split()
         for line in file:
-            segment = dict(zip(names, map(int, line.split()), strict=False))
-            if segment["cuid"] == os.getuid() and not segment["nattch"]:
-                found.append((segment["shmid"], segment["rss"]))
+            entry = dict(zip(names, map(int, line.split()), strict=False))
+            if entry["cuid"] == os.getuid() and not entry.get("nattch"):
+                found.append(entry)
     return found
 
 

@@ -72,7 +72,7 @@ class Resident:
         try:
             with self.sending:
                 self.stream.write(HEADER.pack(len(text), len(blob)) + text + blob)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: closed meanwhile, by another thread
             raise LostError(str(error)) from None
 
     def receive(self, timeout: float) -> tuple[dict[str, Any], bytes]:

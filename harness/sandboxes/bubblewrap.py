@@ -134,7 +134,9 @@ class Bubblewrap:
 
     def diagnose(self) -> Diagnosis:
         if not sys.platform.startswith("linux"):
-            return Diagnosis(False, "bubblewrap needs Linux", "use the docker sandbox")
+            return Diagnosis(
+                False, "bubblewrap needs Linux", "sandboxes need Linux: use a machine or a virtual one that has it"
+            )
         if not shutil.which("bwrap"):
             return Diagnosis(False, "bwrap is not installed", "install the package `bubblewrap`")
         probe = ["bwrap", *namespaces(), "--ro-bind", "/", "/", "--proc", "/proc", "true"]

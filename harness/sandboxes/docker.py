@@ -187,6 +187,7 @@ class DockerSpace:
                 runtime=runtime,
             )
         except DockerException as error:
+            remove_named(self.name)
             raise InfrastructureError("docker", f"no container could be started: {error}") from None
 
     def path(self, folder: FolderName) -> str:
@@ -351,6 +352,14 @@ def remove(container: Any) -> None:
 
     with contextlib.suppress(DockerException, OSError):
         container.remove(force=True, v=True)
+
+
+def remove_named(name: str) -> None:
+    """What is left of a container that was made and could not be started."""
+    from docker.errors import DockerException
+
+    with contextlib.suppress(DockerException, OSError):
+        remove(client().containers.get(name))
 
 
 SANDBOX = Docker()

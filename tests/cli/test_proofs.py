@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from harness import cli, proofs
+from graders.grade import Grade
+from harness import cli, proofs, verify
+from harness.submission import Submission
+from harness.task import Task
 from tests.cli.tiny import CHECKS, MUTANTS, REFERENCE
 
 CASES = ["reference", "alternate printf", "nop", *(f"mutant {name}" for name in MUTANTS)]
@@ -98,6 +102,32 @@ def test_what_came_out_wrong_stays_wrong(suite: Path, file: Path, capsys: pytest
     assert Verified(suite, file, capsys, "--only", "flat").code == 1
     again = Verified(suite, file, capsys, "--only", "flat")
     assert (again.code, again.executed) == (1, [])
+
+
+def test_a_fault_of_the_task_is_a_verdict_of_its_case(
+    suite: Path, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends no other case, and is kept."""
+
+    def grade_or_stumble(task: Task, submission: Submission, *others: object, **options: object) -> Grade:
+        if submission.digest == task.mutants["rude"][1].digest:
+            raise KeyError("no such line")
+        return graded(task, submission, *others, **options)
+
+    graded: Callable[..., Grade] = verify.grade
+    monkeypatch.setattr(verify, "grade", grade_or_stumble)
+    found = Verified(suite, file, capsys)
+    assert (found.code, found.executed) == (1, sorted(CASES))
+    assert "no grade: KeyError: 'no such line'" in found.said
+    assert Verified(suite, file, capsys).executed == []
+
+
+def test_a_file_that_cant_be_written_is_told_before_anything_is_executed(
+    suite: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Verified(suite, tmp_path / "nowhere" / "proofs.jsonl", capsys)
+    assert (found.code, found.executed) == (3, [])
+    assert f"can't write {tmp_path / 'nowhere' / 'proofs.jsonl'}" in found.said
 
 
 def test_a_repeat_is_a_verdict_of_its_own(suite: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:

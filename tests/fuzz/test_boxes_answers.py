@@ -125,7 +125,7 @@ def test_any_evidence_can_be_written_down(evidence: str) -> None:
 
 
 NAMES = texts | st.sampled_from(
-    ["a", "a/b", "../x", "/x", "a//b", "./a", "a/.", "A", "a\\b", "CON", "x" * 255, "é", "e\u0301"]
+    ["a", "a/b", "../x", "/x", "a//b", "./a", "a/.", "A", "a\\b", "CON", "x" * 255, "é" * 128, "é", "e\u0301"]
 )
 
 
@@ -139,10 +139,7 @@ def test_any_files_are_a_submission_or_refused(tmp_path: Path, files: dict[str, 
     assert all(not path.startswith("/") and ".." not in path.split("/") for path in submission.files)
     assert len(submission.digest) == 64
     folder = tmp_path / submission.digest
-    try:
-        submission.write(folder)
-    except SubmissionError:
-        return  # one file lies below another
+    submission.write(folder)
     assert set(from_folder(folder, ignored=frozenset()).files) == {str(safe_path(path)) for path in submission.files}
     assert folder.parent == tmp_path
 

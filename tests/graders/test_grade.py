@@ -30,9 +30,16 @@ def task(tmp_path: Path) -> Task:
 def graded(task: Task) -> Graded:
     """Grades a submission, the reference if none is given, with these checks instead of the task's."""
 
-    def grade_it(checks: str | None = None, submission: Submission | None = None, seed: int = 1009) -> Grade:
+    def grade_it(
+        checks: str | None = None,
+        submission: Submission | None = None,
+        reference: Submission | None = None,
+        seed: int = 1009,
+    ) -> Grade:
         if checks is not None:
             (task.folder / "checks.py").write_text(checks)
+        if reference is not None:
+            reference.write(task.folder / "reference")
         return grade(task, submission or task.reference, _choice.load("embedded"), seed, suite_contract())
 
     return grade_it
@@ -174,6 +181,27 @@ def stumbles(lab):
     done = graded(checks, Submission({"greet.sh": b"echo rubbish\n"}))
     assert "stumbles" in done.failed
     assert "can't be judged" in evidence(done, "stumbles")
+
+
+def test_a_scenario_that_stumbles_is_not_played_for_each_check(graded: Graded, tmp_path: Path) -> None:
+    log = tmp_path / "played"
+    checks = f"""{PREAMBLE}
+@scenario
+def counted(lab):
+    open({str(log)!r}, "a").write("played ")
+    return int(lab.run("bash", "-c", "cat number").stdout)
+
+@check("correctness")
+def one(counted): pass
+
+@check("correctness")
+def two(counted): pass
+"""
+    reference = Submission({"number": b"1"})
+    done = graded(checks, Submission({"number": b"one"}), reference)
+    assert {"one", "two"} <= done.failed
+    assert evidence(done, "one") == evidence(done, "two")
+    assert log.read_text() == "played played "  # once for the submission, once for the control
 
 
 def test_a_world_that_cant_be_built_makes_no_grade(graded: Graded, task: Task) -> None:

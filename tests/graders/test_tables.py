@@ -16,6 +16,7 @@ from graders.tables import (
     canonical,
     canonical_rows,
     difference,
+    rows_with,
 )
 from harness.tables import Table
 
@@ -205,3 +206,13 @@ def test_one_row_less_is_never_the_same(rows: list[tuple[Any, Any]], data: st.Da
     gone = data.draw(st.integers(0, len(rows) - 1))
     with pytest.raises(AssertionError, match="1 missing"):
         assert_same_rows(table(*(rows[:gone] + rows[gone + 1 :])), table(*rows), TYPES)
+
+
+def test_rows_are_told_by_what_their_values_mean_and_columns_without_case() -> None:
+    midnight = datetime.datetime(2026, 3, 2)
+    found = table((midnight, "1"), (datetime.datetime(2026, 3, 3), "2"), columns=("DAY", "amount"))
+    kept = rows_with(found, "day", [datetime.date(2026, 3, 2)], {"day": "date"})
+    assert kept.rows == ((midnight, "1"),)
+    assert_unique(found, "day")
+    with pytest.raises(AssertionError, match="has no column hour; it has DAY, amount"):
+        assert_unique(found, "hour")

@@ -58,7 +58,7 @@ def ends(task: Task, text: str, operated: Operated = OPERATED) -> list[str]:
 
 
 def technologies(task: Task, text: str) -> list[str]:
-    return truth.stated_technologies_are_in_use(suite_contract(), text, task, Submission(FILES), OPERATION)
+    return truth.stated_technologies_are_in_use(suite_contract(), text, task, Submission(FILES))
 
 
 def rules(task: Task, text: str, operated: Operated = OPERATED) -> list[str]:

@@ -53,6 +53,7 @@ SOLVE = """\
 #!/bin/bash
 echo "$GREETING Kim" > hello.txt && echo 'echo run' > tool.sh && chmod +x tool.sh && rm old.txt
 mkdir /shared/deep && echo elsewhere > "/shared/deep/a file" && ln -s hello.txt link
+echo "no name for a submission" > '/shared/deep/systemd\\x2dcryptsetup.slice'
 """
 # A third each: the greeting, what isn't a file of the work folder, rights, and that the tests weren't there before.
 TEST = """\
@@ -142,6 +143,7 @@ def test_the_solution_is_the_reference_and_gets_the_full_reward(suite: Path, tmp
     assert {record.technologies for record in directory.records()} == {("bash",)}
     # Only what its verifier gets.
     assert {path.name for path in (apart / "reference").rglob("*")} == {"hello.txt", "tool.sh", ".changes.json"}
+    assert cli.execute(["persona", "coverage", "--suite", str(suite)]) == EXIT_FINE
     # A run like any other: ranked, and graded again from what is stored.
     assert cli.execute(["leaderboard", str(tmp_path)]) == EXIT_FINE
     assert cli.execute(["regrade", str(directory.path), "--suite", str(suite)]) == EXIT_FINE

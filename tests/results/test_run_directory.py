@@ -340,7 +340,7 @@ def test_a_full_disk_spoils_nothing_that_was_written(run):
     process = child(FILLS_THE_DISK, run.path)
     told = process.communicate()[0].splitlines()
     assert told == [
-        "2 free some space (or raise the limit) and resume the run: finished trials are safe",
+        "2 free some space (or raise the limit); a run goes on with --resume, its finished trials are safe",
         "refused",
     ]
     assert process.returncode == 0

@@ -108,8 +108,20 @@ def test_disk(box: Box, filler: str) -> None:
 
 def test_what_is_kept_in_memory_is_cleared_with_the_work(box: Box) -> None:
     assert python(box, SEGMENTS.format(most=1) + "open('/dev/shm/left', 'w').write('word for later')").ok
+    queue_and_semaphore = "assert min(libc.msgget(0, 0o1666), libc.semget(0, 1, 0o1666)) >= 0"
+    assert python(box, f"import ctypes\nlibc = ctypes.CDLL(None)\n{queue_and_semaphore}").ok
     box.clear("work")
-    assert box.run(["bash", "-c", "ls -A /dev/shm; tail -n +2 /proc/sysvipc/shm"]).stdout == ""
+    left = "ls -A /dev/shm; for kind in shm msg sem; do tail -n +2 /proc/sysvipc/$kind; done"
+    assert box.run(["bash", "-c", left]).stdout == ""
+
+
+def test_there_are_no_queues_that_outlive_a_command(box: Box) -> None:
+    done = python(
+        box,
+        "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "print(libc.mq_open(b'/later', os.O_CREAT | os.O_RDWR, 0o600, None), os.strerror(ctypes.get_errno()))",
+    )
+    assert done.stdout.startswith("-1 "), done.explain()
 
 
 def test_files_in_memory_count_as_disk_or_memory(box: Box) -> None:

@@ -32,6 +32,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # isolated mode leaves it out
 
 import bigquery_jobs
+from trusted_reader import failure
 
 MOST_TIME = 60.0  # seconds a job
 MOST_MEMORY = 4 << 30  # bytes of addresses, the libraries' among them
@@ -57,8 +58,12 @@ class Service:
                 os.close(reading)
                 resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
                 os.dup2(2, 1)  # standard output is for whoever steers
+                try:
+                    answer = function(self.path, *arguments)
+                except Exception as error:
+                    answer = failure(error)
                 with os.fdopen(writing, "wb") as pipe:
-                    pipe.write(json.dumps(function(self.path, *arguments)).encode())
+                    pipe.write(json.dumps(answer).encode())
             finally:
                 os._exit(0)
         os.close(writing)
