@@ -6,6 +6,7 @@ EXIT_FINE = 0
 EXIT_GATE_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INFRASTRUCTURE = 3
+EXIT_INTERRUPTED = 130  # as a shell tells of SIGINT
 
 
 class BenchError(Exception):

@@ -17,9 +17,8 @@ from typing import Any
 import click
 
 from harness import discovery
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_USAGE, BenchError
+from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_USAGE, BenchError
 
-EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 TRACEBACK = "BENCH_TRACEBACK"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, UsageError
+from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from harness.ablation import Prospect
@@ -148,9 +148,7 @@ def command(
 def _finish(path: Path, suite: str | None, prices: Path | None, concurrency: int | None, *, retry_invalid: bool) -> int:
     """Do what is missing, one run after the other; an exit code if it was stopped."""
     from harness import ablation, run
-    from harness.cli.run import EXIT_INTERRUPTED
     from harness.display import display
-    from harness.errors import InfrastructureError
     from harness.sandboxes._leftovers import end_at_once
     from harness.schedule import Interrupted
 

@@ -10,12 +10,11 @@ import click
 
 from harness.cli._judging import appointed, judge_options, show_judges
 from harness.cli._options import DOLLARS, DURATION
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, InfrastructureError, UsageError
+from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, InfrastructureError, UsageError
 
 if TYPE_CHECKING:
     from results.run_directory import RunDirectory
 
-EXIT_INTERRUPTED = 130
 # What may change between the sessions of one run.
 JUDGE = ("judge", "judge-votes", "judge-base-url")
 KEPT_WITH_RESUME = {

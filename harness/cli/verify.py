@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
+from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, EXIT_INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from harness.verify import Matrix, Verdict
@@ -58,6 +58,8 @@ def command(
     from harness.proofs import Proofs
     from harness.run import prepare, runnable
     from harness.sandboxes import _choice
+    from harness.sandboxes._leftovers import end_at_once
+    from harness.schedule import Interrupted
     from harness.task import HIDDEN_SEEDS, load_suite, select
     from harness.verify import Case, Matrix, telling_mutants, verify
 
@@ -90,20 +92,26 @@ def command(
 
     verdicts: list[Verdict] = []
     problems: tuple[str, ...] = ()
-    for _ in range(repeat):
-        matrix = verify(
-            chosen,
-            box,
-            suite_contract(),
-            seeds=HIDDEN_SEEDS[: 1 if quick else seeds],
-            jobs=jobs,
-            wanted=wanted,
-            standing=kept.take if kept else lambda case: None,
-            tell=tell,
-            note=lambda text: click.echo(text, err=True),
-        )
-        verdicts += matrix.verdicts
-        problems = matrix.problems
+    try:
+        for _ in range(repeat):
+            matrix = verify(
+                chosen,
+                box,
+                suite_contract(),
+                seeds=HIDDEN_SEEDS[: 1 if quick else seeds],
+                jobs=jobs,
+                wanted=wanted,
+                standing=kept.take if kept else lambda case: None,
+                tell=tell,
+                note=lambda text: click.echo(text, err=True),
+            )
+            verdicts += matrix.verdicts
+            problems = matrix.problems
+    except Interrupted:
+        click.echo(f"interrupted; {f'what was executed is kept in {proofs}' if kept else 'nothing is kept'}", err=True)
+        return EXIT_INTERRUPTED
+    except KeyboardInterrupt:
+        end_at_once(box.name, EXIT_INTERRUPTED)
     if not verdicts:
         raise UsageError(
             f"no case's label holds {only!r}", "labels are like `reference`, `alternate NAME`, `mutant NAME`"

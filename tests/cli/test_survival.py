@@ -301,6 +301,33 @@ def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing(
     assert Counter(request.turns for request in provider.requests)[0] == 1
 
 
+@pytest.mark.parametrize("presses", [1, 2])
+def test_ctrl_c_ends_verify_as_it_ends_a_run(presses: int, suite: Path, tmp_path: Path) -> None:
+    """What is being graded is finished first, and kept; pressed again, it isn't waited for, and nothing is left."""
+    waiting, go_on, proofs = tmp_path / "waiting", tmp_path / "go-on", tmp_path / "proofs.jsonl"
+    waiting.touch()
+    script = suite / "text" / "one" / "reference" / "greet.sh"
+    script.write_text(f"echo here >> {waiting}\nuntil [ -e {go_on} ]; do sleep 0.1; done\n{script.read_text()}")
+    asked = ("verify", "--suite", str(suite), "--only", "reference", "--jobs", "1", "--proofs", str(proofs))
+    process = start(*asked, cwd=tmp_path)
+    wait_for_line(waiting, "here")
+    mark = owner_mark(process.pid)
+    assert list(boxes_of(mark))
+    process.send_signal(signal.SIGINT)
+    wait_for_line(tmp_path / "bench.err", "press Ctrl-C again")
+    if presses == 2:
+        process.send_signal(signal.SIGINT)
+    else:
+        go_on.touch()
+    assert process.wait(PATIENCE) == 130
+    assert not list(boxes_of(mark))
+    assert len(proofs.read_text().splitlines()) == 2 - presses
+    go_on.touch()
+    done = bench(*asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (f"1 of 3 verdicts stood in {proofs}" in done.stderr) == (presses == 1)
+
+
 def boxes_of(mark: str) -> Iterator[str]:
     """What there is of a process's boxes: folders and containers."""
     for parent in {Path(box_parent() or "/tmp"), Path("/tmp")}:
