@@ -55,7 +55,6 @@ def curate(glue, raw):
         lines = lines.withColumn(name, value)
     lines = lines.select(*FIELDS, F.concat_ws("; ", *reasons()).alias("reason")).cache()
 
-
     broken = lines.where("reason <> ''").drop("sku", "channel")
     sound = lines.where("reason = ''").drop("reason")
     sink = glue.getSink(
