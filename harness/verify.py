@@ -23,7 +23,7 @@ from harness.errors import BenchError, InfrastructureError
 from harness.lab import Lab
 from harness.lies import lies_problems
 from harness.sandboxes import Sandbox
-from harness.schedule import side_by_side
+from harness.side_by_side import side_by_side
 from harness.submission import Submission, SubmissionError
 from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task
 

@@ -150,7 +150,7 @@ def _finish(path: Path, suite: str | None, prices: Path | None, concurrency: int
     from harness import ablation, run
     from harness.display import display
     from harness.sandboxes._leftovers import end_at_once
-    from harness.schedule import Interrupted
+    from harness.side_by_side import Interrupted
 
     go_on = f"go on with: bench ablate --resume {path}"
     if suite and Path(suite).is_dir():

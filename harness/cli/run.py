@@ -94,7 +94,7 @@ def command(
     from harness.models import ModelParameters
     from harness.sandboxes import _choice
     from harness.sandboxes._leftovers import end_at_once
-    from harness.schedule import Interrupted
+    from harness.side_by_side import Interrupted
     from harness.task import load_suite, select
 
     given = options_given(context)

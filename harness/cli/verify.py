@@ -59,7 +59,7 @@ def command(
     from harness.run import prepare, runnable
     from harness.sandboxes import _choice
     from harness.sandboxes._leftovers import end_at_once
-    from harness.schedule import Interrupted
+    from harness.side_by_side import Interrupted
     from harness.task import HIDDEN_SEEDS, load_suite, select
     from harness.verify import Case, Matrix, telling_mutants, verify
 

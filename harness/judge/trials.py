@@ -20,7 +20,7 @@ from harness.models import Model, ModelParameters, Usage
 from harness.models._journal import JournaledModel, paid
 from harness.models._prices import Prices
 from harness.models._retry import RetryPolicy
-from harness.schedule import side_by_side
+from harness.side_by_side import side_by_side
 from harness.trial import stored_submission
 from results import judges, records
 from results.durable import writing
