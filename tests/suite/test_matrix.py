@@ -2,11 +2,14 @@
 
 The engines are the same in both sandboxes, so the everyday tests execute the reference in Docker, and in bubblewrap,
 which is quicker, alternates in another hidden world, lies, some mutants, and a tried solution where an engine keeps
-something in the folder; of tasks whose engine starts slowly, only the reference. The rest of the matrix, which
+something in the folder. Of tasks whose engine starts slowly, they execute only the reference, in Docker one for each
+environment. The rest of the matrix, which
 `bench verify --sandbox NAME` executes too, is marked nightly.
 """
 
 from __future__ import annotations
+
+import functools
 
 import pytest
 
@@ -36,7 +39,7 @@ def matrix() -> list[object]:
 
 def marks(sandbox: str, case: Case) -> list[pytest.MarkDecorator]:
     if case.kind == "reference":
-        everyday = (sandbox, case.seed) == (everyday_sandbox(case.task, 0), HIDDEN_SEEDS[0])
+        everyday = (sandbox, case.seed) == (sandbox_of_reference(case.task), HIDDEN_SEEDS[0])
     else:
         quick = sandbox == "bubblewrap" and not starts_slowly(case.task)
         everyday = quick and {
@@ -45,6 +48,17 @@ def marks(sandbox: str, case: Case) -> list[pytest.MarkDecorator]:
             "mutant": case.name in everyday_mutants(case.task),
         }.get(case.kind, True)
     return [] if everyday else [pytest.mark.nightly]
+
+
+def sandbox_of_reference(task: Task) -> str:
+    is_another = starts_slowly(task) and last_slow_ones()[task.manifest.environment] != task.id
+    return "bubblewrap" if is_another else everyday_sandbox(task, 0)
+
+
+@functools.cache
+def last_slow_ones() -> dict[str, str]:
+    """By environment, the last of its tasks whose engine starts slowly."""
+    return {task.manifest.environment: task.id for task in load_suite() if starts_slowly(task)}
 
 
 def starts_slowly(task: Task) -> bool:
