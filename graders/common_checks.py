@@ -31,6 +31,12 @@ def common_checks_of(task: Task, *, operates: bool = True) -> list[Check]:
     return [check for check in checks if operates or not executes(check)]
 
 
+def all_checks_of(task: Task) -> list[Check]:
+    """The task's own checks, of which one with a verifier of its own has none, and the common ones."""
+    own = [] if task.manifest.foreign else checks_of(task.checks)
+    return [*own, *common_checks_of(task)]
+
+
 def executes(check: Check) -> bool:
     """Whether a check needs the runbook executed."""
     return "operated" in parameters(check.function)

@@ -65,12 +65,7 @@ def canonical(value: Any, kind: str, column: str) -> Any:
 def canonical_rows(rows: Table | Iterable[Row], types: Types) -> list[tuple[Any, ...]]:
     """The declared columns of every row, in the declared order. A column that is missing is an assertion's end."""
     if isinstance(rows, Table):
-        # Warehouses fold the case of names differently; authors quote them or don't.
-        folded = {column.lower(): column for column in rows.columns}
-        missing = [column for column in types if column.lower() not in folded]
-        assert not missing, f"{rows.name} has no column {', '.join(missing)}; it has {', '.join(rows.columns)}"
-        positions = [rows.columns.index(folded[column.lower()]) for column in types]
-        kinds = list(types.items())
+        positions, kinds = positions_of(rows, types), list(types.items())
         return [
             tuple(
                 canonical(row[position], kind, column)
@@ -79,6 +74,16 @@ def canonical_rows(rows: Table | Iterable[Row], types: Types) -> list[tuple[Any,
             for row in rows.rows
         ]
     return [tuple(canonical(row[column], kind, column) for column, kind in types.items()) for row in rows]
+
+
+def positions_of(table: Table, columns: Iterable[str]) -> list[int]:
+    """Where the columns stand in a table. One that is missing is an assertion's end."""
+    # Warehouses fold the case of names differently; authors quote them or don't.
+    folded = {column.lower(): column for column in table.columns}
+    wanted = list(columns)
+    missing = [column for column in wanted if column.lower() not in folded]
+    assert not missing, f"{table.name} has no column {', '.join(missing)}; it has {', '.join(table.columns)}"
+    return [table.columns.index(folded[column.lower()]) for column in wanted]
 
 
 def rows_with(table: Table, column: str, values: Collection[Any], types: Types) -> Table:
@@ -170,10 +175,7 @@ def assert_same_rows(
 
 def assert_unique(table: Table, *columns: str) -> None:
     """No two rows have the same values in the columns."""
-    folded = [column.lower() for column in table.columns]
-    missing = [column for column in columns if column.lower() not in folded]
-    assert not missing, f"{table.name} has no column {', '.join(missing)}; it has {', '.join(table.columns)}"
-    positions = [folded.index(column.lower()) for column in columns]
+    positions = positions_of(table, columns)
     counts = Counter(tuple(row[position] for position in positions) for row in table.rows)
     repeated = [key for key, count in counts.items() if count > 1]
     assert not repeated, (

@@ -19,8 +19,10 @@ def side_by_side(
 ) -> None:
     """Do the work on each item, ``concurrency`` at a time; the first error ends it, once what has begun is done.
 
-    ``note`` tells the user. Raises:
-        Interrupted: Ctrl-C. Nothing new begins, what is ``running`` ends first, as the user is told.
+    ``note`` is how the user is told of what is ``running`` when Ctrl-C is pressed.
+
+    Raises:
+        Interrupted: Ctrl-C. Nothing new begins, what is running ends first.
         KeyboardInterrupt: a second Ctrl-C. Work is still going on: the caller ends the process.
     """
     stopping = threading.Event()

@@ -10,7 +10,7 @@ from harness.errors import UsageError
 from harness.submission import IGNORED_FOLDERS, SubmissionError, safe_path
 from harness.task import Task, load_suite
 from results.dataset import TaskRow, read_task_rows
-from results.durable import whole_folder, writing
+from results.durable import whole_folder
 from results.tallies import Facets
 
 NAME = re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
@@ -49,8 +49,6 @@ def write_suite(dataset: Path, folder: Path, suite: str | None = None) -> list[T
         raise UsageError(f"{dataset} holds several suites", f"name one: --suite {names[0]}")
     if folder.exists():
         raise UsageError(f"{folder} exists already", "name a folder that doesn't")
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as draft:
         for row in rows:
             if not NAME.fullmatch(row.task):

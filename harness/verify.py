@@ -67,7 +67,7 @@ class Matrix:
 
 
 def check_ids(task: Task) -> list[str]:
-    return [check.id for check in (*checks_of(task.checks), *common_checks.common_checks_of(task))]
+    return [check.id for check in common_checks.all_checks_of(task)]
 
 
 def cases(task: Task, seeds: Sequence[int] = HIDDEN_SEEDS) -> Iterator[Case]:
@@ -122,7 +122,9 @@ def task_problems(task: Task) -> list[str]:
 def judge(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
     """Whatever goes wrong in it is this case's verdict: the others go on."""
     try:
-        return judge_lies(case, sandbox, contract) if case.kind == "lies" else judge_grade(case, sandbox, contract)
+        if case.kind == "lies":
+            return Verdict(case, None, tuple(lies_problems(case.task, sandbox, contract)))
+        return judge_grade(case, sandbox, contract)
     except InfrastructureError as error:
         return Verdict(case, None, (f"no grade: {error}",), lost=True)
     except Exception as error:
@@ -157,10 +159,6 @@ def tried(task: Task, sandbox: Sandbox) -> Submission:
         task.world.furnish(task.world.build(VISIBLE_SEED), lab)
         execute(lab, shlex.split(operation.command), operation.command, operation)
         return lab.collect()
-
-
-def judge_lies(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
-    return Verdict(case, None, tuple(lies_problems(case.task, sandbox, contract)))
 
 
 def verify(

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pydantic
 
-from results.durable import whole_folder, write_whole, writing
+from results.durable import whole_folder, write_whole
 from results.errors import RunDirectoryError
 from results.records import RunRecord
 from results.run_directory import RunDirectory
@@ -107,8 +107,6 @@ def write_dataset(folder: Path, runs: Sequence[RunDirectory], tasks: Sequence[Ta
         raise RunDirectoryError(f"two of the runs are called {sorted(twice)[0]}", "leave out the copy")
     dimensions = sorted({name for run in runs for name in dimensions_of([Run.read(run)])})
     known = {(row.suite, row.task, row.task_digest): row for row in tasks}
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as draft:
         for name in TABLES:
             (draft / name).mkdir()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from graders import common_checks
-from graders.check import TEXT_DIMENSIONS, Check, checks_of
+from graders.check import TEXT_DIMENSIONS, Check
 from harness.clauses.reading import Clause, Reading
 from harness.clauses.sections import Kind
 from harness.clauses.vocabulary import parties, resolve, technologies
@@ -79,8 +79,7 @@ def coverage(reading: Reading, tasks: Sequence[Task]) -> Coverage:
     tests: dict[str, list[Test]] = {}
     unknown: dict[tuple[str, str], None] = {}
     for task in tasks:
-        own = () if task.manifest.foreign else checks_of(task.checks)
-        for check in [*own, *common_checks.common_checks_of(task)]:
+        for check in common_checks.all_checks_of(task):
             where = f"{task.id}: {check.id}"
             for name in check.clauses:
                 if not resolve(name):

@@ -3,8 +3,7 @@
 The engines are the same in both sandboxes, so the everyday tests execute the reference in Docker, and in bubblewrap,
 which is quicker, alternates in another hidden world, lies, some mutants, and a tried solution where an engine keeps
 something in the folder. Of tasks whose engine starts slowly, they execute only the reference, in Docker one for each
-environment. The rest of the matrix, which
-`bench verify --sandbox NAME` executes too, is marked nightly.
+environment. The rest of the matrix, which `bench verify --sandbox NAME` executes too, is marked nightly.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Service:
                 os.dup2(2, 1)  # standard output is for whoever steers
                 try:
                     answer = function(self.path, *arguments)
-                except Exception as error:
+                except Exception as error:  # a statement that one of the libraries has no answer to
                     answer = failure(error)
                 with os.fdopen(writing, "wb") as pipe:
                     pipe.write(json.dumps(answer).encode())
