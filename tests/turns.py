@@ -1,9 +1,11 @@
-"""In which of the sandboxes everyday tests execute a task: in turns, for the engines are the same in both."""
+"""In which of the sandboxes everyday tests execute what is the same in both: tasks in turns, for instance."""
 
 from __future__ import annotations
 
 import functools
 from collections import Counter
+
+import pytest
 
 from harness.task import Task, load_suite
 
@@ -19,3 +21,11 @@ def everyday_sandbox(task: Task, turn: int) -> str:
 def users() -> Counter[str]:
     """How many tasks of the bundled suite need each environment."""
     return Counter(task.manifest.environment for task in load_suite())
+
+
+def in_both(everyday: str) -> list[object]:
+    """Parameters of a test of something that is the same in both: the other sandbox is left to the night."""
+    return [
+        pytest.param(name, marks=[getattr(pytest.mark, name), *([] if name == everyday else [pytest.mark.nightly])])
+        for name in SANDBOXES
+    ]

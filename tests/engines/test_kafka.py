@@ -14,10 +14,10 @@ from harness.lab import Lab
 from harness.sandboxes import _choice, _environments, runtime_folder
 from harness.submission import Submission
 from tests.engines.conftest import begin, task_with
+from tests.turns import in_both
 
 pytestmark = pytest.mark.engines
 
-SANDBOXES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 GROUP = "copiers"
 START = """
 import os
@@ -68,7 +68,7 @@ def run(lab: Lab, program: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize("sandbox", SANDBOXES)
+@pytest.mark.parametrize("sandbox", in_both("docker"))
 def test_what_is_written_is_read_as_it_is(sandbox: str, labs: dict[str, Lab]) -> None:
     lab = lab_in(sandbox, labs)
     kafka = lab.use(Kafka)

@@ -15,10 +15,10 @@ from harness.sandboxes import _choice
 from harness.submission import Submission
 from tests.conftest import diagnosis
 from tests.engines.conftest import begin, task_with
+from tests.turns import in_both
 
 pytestmark = pytest.mark.engines
 
-SANDBOXES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 
 # A Parquet table and a Delta table, with a function in Python workers.
 TABLES = """
@@ -89,7 +89,7 @@ def lab_in(sandbox: str, labs: dict[str, Lab], files: dict[str, str] | None = No
     return begin(labs[sandbox], files)
 
 
-@pytest.mark.parametrize("sandbox", SANDBOXES)
+@pytest.mark.parametrize("sandbox", in_both("docker"))
 def test_what_a_job_writes_is_read_as_what_it_is(sandbox: str, labs: dict[str, Lab]) -> None:
     lab = lab_in(sandbox, labs, {"job.py": TABLES})
     spark = lab.use(Spark)
@@ -114,7 +114,7 @@ def test_what_a_job_writes_is_read_as_what_it_is(sandbox: str, labs: dict[str, L
     assert not lab.box.incidents
 
 
-@pytest.mark.parametrize("sandbox", SANDBOXES)
+@pytest.mark.parametrize("sandbox", in_both("bubblewrap"))
 @pytest.mark.parametrize(("job", "killed", "said"), BAD.values(), ids=BAD.keys())
 def test_a_bad_job_ends_within_its_limits(
     sandbox: str, job: str, killed: str | None, said: str, labs: dict[str, Lab]
