@@ -132,7 +132,7 @@ def _grade_as_now(
     from harness.regrade import regrade
 
     with directory.writing() as writer:
-        regrade(directory, writer, tasks, box, shown, jobs=os.cpu_count() or 1)
+        regrade(writer, tasks, box, wanted.environments, shown, jobs=os.cpu_count() or 1)
 
 
 def _is_done(directory: RunDirectory) -> bool:

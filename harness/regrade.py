@@ -1,77 +1,126 @@
-"""New grades for stored submissions: no model is asked, nothing of the old is lost."""
+"""New grades for stored submissions: no model is asked, nothing of the old is lost.
+
+The new ones take the place of the old when all are there. Until then each is kept as it comes: after a kill the same
+command grades only the rest, as long as tasks, code, engines and sandbox are the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pydantic
 
 from graders.grade import grade
 from graders.tampering import in_transcript
 from harness.display import Display
 from harness.errors import BenchError, InfrastructureError
 from harness.grading import suite_contract
+from harness.proofs import code_digest
 from harness.sandboxes import Sandbox
+from harness.side_by_side import side_by_side
 from harness.submission import Submission
 from harness.task import Task
 from harness.trial import graded_fields, invalid_fields, stored_submission
+from results.durable import Journal
 from results.records import TaskRecord, TrialRecord
-from results.run_directory import RunDirectory, RunWriter, write_whole
+from results.run_directory import RunWriter, write_whole
+
+
+class Draft(pydantic.BaseModel):
+    """A line of ``regrade.jsonl``: a trial's new grade, and a digest of what it rests on."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    rests_on: str
+    record: TrialRecord
 
 
 def regrade(
-    directory: RunDirectory,
     writer: RunWriter,
     tasks: Sequence[Task],
     sandbox: Sandbox,
+    environments: Mapping[str, str],
     display: Display,
     jobs: int,
 ) -> list[str]:
-    """Grade again what has a stored submission; a line for each trial whose grade changed."""
+    """Grade again what has a stored submission, ``jobs`` at a time; a line for each trial whose grade changed.
+
+    ``environments`` are the digests of what the sandbox's boxes are made of.
+
+    Raises:
+        KeyboardInterrupt: as ``side_by_side``. The run's grades are the old ones.
+        RunWriteError: the run directory can't be written any more.
+    """
+    directory, code = writer.directory, code_digest()
     by_id = {task.id: task for task in tasks}
     old = directory.records()
+    gradable = [record for record in old if directory.trial(*record.key).submission.is_dir()]
+    drafts = Journal(directory.regrade_file)
+    drafts.repair()
+    standing = {draft.rests_on: draft.record for draft in read(drafts)}
+    new: dict[tuple[str, int], TrialRecord] = {}
 
-    def again(record: TrialRecord) -> TrialRecord:
-        folder = directory.trial(record.task, record.attempt)
-        if not folder.submission.is_dir():
-            return record  # the agent never came to an end: there is nothing to grade
-        display.trial_started(record.task, record.attempt)
+    def again(record: TrialRecord) -> None:
+        folder, task = directory.trial(*record.key), by_id[record.task]
+        display.trial_started(*record.key)
         submission = stored_submission(folder.submission)
-        try:
-            fields, seconds = graded_anew(by_id[record.task], record, submission, sandbox, folder.transcript)
-            times = record.times.model_copy(update={"grading": seconds})
-        except InfrastructureError as error:
-            fields, times = without_grade(error), record.times
-        except BenchError:
-            raise
-        except Exception as error:  # one trial's bad luck must not end the others
-            fault = InfrastructureError("harness", f"unexpected {type(error).__name__}: {error}")
-            fields, times = without_grade(fault), record.times
-        new = TrialRecord.model_validate({**record.model_dump(), **fields, "times": times})
-        display.trial_finished(new)
-        return new
+        grounds = [code, sandbox.name, dict(environments), task.digest, task.grader_digest, submission.digest]
+        rests_on = hashlib.sha256(json.dumps([record.model_dump_json(), *grounds]).encode()).hexdigest()
+        graded = standing.get(rests_on)
+        if graded is None:
+            graded = graded_anew(task, record, submission, sandbox, folder.transcript)
+            if graded.status == "graded":
+                drafts.append(Draft(rests_on=rests_on, record=graded).model_dump_json())
+        new[record.key] = graded
+        display.trial_finished(graded)
 
-    gradable = [record for record in old if directory.trial(record.task, record.attempt).submission.is_dir()]
     display.plan([record.key for record in gradable])
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
-        new = list(pool.map(again, old))
-    writer.replace_trials(new)
-    for record in new:
-        folder = directory.trial(record.task, record.attempt)
-        if folder.submission.is_dir():
-            write_whole(folder.checks, record.model_dump_json(indent=2).encode())
+    side_by_side(gradable, again, display.note, "what is being graded is", concurrency=jobs)
+    # Where the agent never came to an end, there was nothing to grade.
+    writer.replace_trials([new.get(record.key, record) for record in old])
+    for record in new.values():
+        write_whole(directory.trial(*record.key).checks, record.model_dump_json(indent=2).encode())
     writer.replace_graders(
         {task.id: TaskRecord(digest=task.digest, grader_digest=task.grader_digest) for task in tasks}
     )
+    directory.regrade_file.unlink(missing_ok=True)
     return [
-        f"{after.task} #{after.attempt}: {shown(before)} -> {shown(after)}"
-        for before, after in zip(old, new, strict=True)
-        if verdict(before) != verdict(after)
+        f"{before.task} #{before.attempt}: {shown(before)} -> {shown(new[before.key])}"
+        for before in gradable
+        if verdict(before) != verdict(new[before.key])
     ]
 
 
+def read(drafts: Journal) -> Iterator[Draft]:
+    for line in drafts.lines():
+        # What another version wrote would not stand anyway.
+        with contextlib.suppress(pydantic.ValidationError):
+            yield Draft.model_validate_json(line)
+
+
 def graded_anew(
+    task: Task, record: TrialRecord, submission: Submission, sandbox: Sandbox, transcript: Path
+) -> TrialRecord:
+    """The trial with its new grade, or without one if the box or the harness failed."""
+    try:
+        fields, seconds = grade_fields(task, record, submission, sandbox, transcript)
+        times = record.times.model_copy(update={"grading": seconds})
+    except InfrastructureError as error:
+        fields, times = without_grade(error), record.times
+    except BenchError:
+        raise
+    except Exception as error:  # one trial's bad luck must not end the others
+        fault = InfrastructureError("harness", f"unexpected {type(error).__name__}: {error}")
+        fields, times = without_grade(fault), record.times
+    return TrialRecord.model_validate({**record.model_dump(), **fields, "times": times})
+
+
+def grade_fields(
     task: Task, record: TrialRecord, submission: Submission, sandbox: Sandbox, transcript: Path
 ) -> tuple[dict[str, Any], float]:
     """The fields of a record that a grade gives, and the seconds it took."""

@@ -85,6 +85,7 @@ class RunDirectory:
       run.<n>.json                      what it was before the n-th regrade
       trials.jsonl                      one TrialRecord a line; the newest of a trial counts
       trials.<n>.jsonl                  what trials.jsonl was before the n-th regrade
+      regrade.jsonl                     grades of a regrade that has not come to its end
       judges/                           who was asked to judge (see results/judges.py)
       writer                            held (flock) by the process that writes, and its process id
       trials/<task-slug>/
@@ -156,6 +157,10 @@ class RunDirectory:
     @property
     def writer_file(self) -> Path:
         return self.path / "writer"
+
+    @property
+    def regrade_file(self) -> Path:
+        return self.path / "regrade.jsonl"
 
     def trial(self, task: str, attempt: int) -> TrialFolder:
         """Where a finished trial lies; for one that was cut off see ``unfinished``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from harness.cli._judging import MAX_COST, PRICES, appointed, judge_options
-from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, UsageError
+from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, UsageError
 
 
 @click.command()
@@ -34,13 +34,18 @@ def command(
     max_cost: Decimal | None,
     prices: Path | None,
 ) -> int:
-    """Grade every stored submission of RUN with the checks as they are now; the old grades are kept beside."""
+    """Grade every stored submission of RUN with the checks as they are now; the old grades are kept beside.
+
+    After a kill or Ctrl-C the same command grades only the rest.
+    """
     from harness import agents, run
     from harness.budgets import Budgets, RunBudget
     from harness.display import display
     from harness.judge.trials import judge_run
     from harness.regrade import regrade
     from harness.sandboxes import _choice
+    from harness.sandboxes._leftovers import end_at_once
+    from harness.side_by_side import Interrupted
     from results.run_directory import RunDirectory
 
     directory = RunDirectory.open(path)
@@ -54,11 +59,17 @@ def command(
         trusted=trusted,
         docker_runtime=docker_runtime,
     )
-    with display(sys.stderr) as shown, directory.writing() as writer:
-        run.prepare(box, tasks, shown)
-        changed = regrade(directory, writer, tasks, box, shown, jobs)
-        if judges:
-            judge_run(writer, judges, shown)
+    try:
+        with display(sys.stderr) as shown, directory.writing() as writer:
+            environments = run.prepare(box, tasks, shown)
+            changed = regrade(writer, tasks, box, environments, shown, jobs)
+            if judges:
+                judge_run(writer, judges, shown)
+    except Interrupted:
+        click.echo("interrupted; the same command goes on", err=True)
+        return EXIT_INTERRUPTED
+    except KeyboardInterrupt:
+        end_at_once(box.name, EXIT_INTERRUPTED)
     from harness.cli.run import report
 
     for line in changed:

@@ -19,7 +19,7 @@ from harness.sandboxes import _choice
 from harness.sandboxes._leftovers import OWNER_FILE, owner_mark
 from harness.sandboxes._processes import box_parent
 from results.records import TrialRecord
-from results.run_directory import RunDirectory, find_runs
+from results.run_directory import Journal, RunDirectory, find_runs
 from tests.cli.program import COMMAND, bench, environment, start
 from tests.cli.tiny import make_suite, tasks_of
 from tests.provider import ProviderServer, Request, Script, Silence, solving
@@ -326,6 +326,45 @@ def test_ctrl_c_ends_verify_as_it_ends_a_run(presses: int, suite: Path, tmp_path
     done = bench(*asked, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (f"1 of 3 verdicts stood in {proofs}" in done.stderr) == (presses == 1)
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_a_regrade_that_was_ended_grades_only_the_rest(presses: int, two_tasks: Path, tmp_path: Path) -> None:
+    """Until all are there the grades are the old ones."""
+    begun, go_on = tmp_path / "begun", tmp_path / "go-on"
+    go_on.touch()
+    for task in ("one", "two"):
+        script = two_tasks / "text" / task / "reference" / "greet.sh"
+        script.write_text(f"echo {task} >> {begun}\nuntil [ -e {go_on} ]; do sleep 0.1; done\n{script.read_text()}")
+    assert bench("run", "--model", "reference", "--suite", str(two_tasks), cwd=tmp_path).returncode == 0
+    run, a_grade = the_run(tmp_path), Counter(begun.read_text().split())
+    before = run.trials_file.read_text()
+
+    begun.write_text("")
+    go_on.unlink()
+    asked = ("regrade", str(run.path), "--suite", str(two_tasks), "--jobs", "1")
+    process = start(*asked, cwd=tmp_path)
+    wait_for_line(begun, "o")
+    (first,) = begun.read_text().split()
+    process.send_signal(signal.SIGINT)
+    wait_for_line(tmp_path / "bench.err", "press Ctrl-C again")
+    if presses == 2:
+        process.send_signal(signal.SIGINT)
+    else:
+        go_on.touch()
+    assert process.wait(PATIENCE) == 130
+    assert "Traceback" not in (tmp_path / "bench.err").read_text()
+    assert run.trials_file.read_text() == before
+    assert len(Journal(run.regrade_file).lines()) == 2 - presses
+
+    go_on.touch()
+    begun.write_text("")
+    done = bench(*asked, cwd=tmp_path)
+    assert (done.returncode, "0 grades changed" in done.stdout) == (0, True), done.stderr
+    kept = {first} if presses == 1 else set()
+    assert Counter(begun.read_text().split()) == {task: times for task, times in a_grade.items() if task not in kept}
+    assert not run.regrade_file.exists()
+    assert (run.path / "trials.1.jsonl").read_text() == before
 
 
 def boxes_of(mark: str) -> Iterator[str]:
