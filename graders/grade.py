@@ -28,8 +28,8 @@ from harness.task import Task
 LONGEST_EVIDENCE = 4000
 REWARDED = "the_verifier_is_satisfied"
 WITHOUT_REWARD = (SubmissionFault, InfrastructureError)
-# After so many losses of a grade no further scenario is played.
-MOST_LOSSES = 3
+# After so many losses of a grade no further scenario is played. Three scenarios may each have been unlucky once.
+MOST_LOSSES = 6
 
 
 @dataclass(frozen=True)
@@ -230,23 +230,23 @@ class Stage:
     def play(self, name: str) -> Any:
         """Play a scenario; if box or engine is lost by what the submission does there, once more in a new lab."""
         function = self.scenarios[name]
-        problem = ""
-        while len(self.lost) < MOST_LOSSES:
+        losses = 0
+        while losses < 2 and len(self.lost) < MOST_LOSSES:
+            lab = self.lab
             try:
                 arguments = {parameter: self.value(parameter) for parameter in parameters(function)}
-                self.lab.fresh()
+                if self.lab is not lab:
+                    continue  # an argument's scenario lost it: those before it were seen there
+                lab.fresh()
                 return function(**arguments)
             except InfrastructureError as error:
                 if error.cause == "grader" or not self.lab.touched:
                     raise
+                losses += 1
                 self.lost.append(str(error))
                 self.lab.close()
                 self._enter()
-                if problem:
-                    problem = str(error)
-                    break
-                problem = str(error)
-        raise SubmissionFault(f"it brought down what it ran on, again and again: {problem or self.lost[-1]}")
+        raise SubmissionFault(f"it brought down what it ran on, again and again: {self.lost[-1]}")
 
 
 def failed(check: Check, evidence: str) -> CheckResult:

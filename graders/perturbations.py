@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -57,23 +58,34 @@ def crash_everywhere(
     statements in the midst of transactions are points, too, for what a run does elsewhere (the offsets of a stream)
     needn't wait for its commit. A run without so many, as each of its statements is a commit, is killed behind as many
     that follow each other: far apart, they might all be the last of what belongs together. And a kill that came upon
-    another run than the undisturbed one, with transactions of other lengths, is tried again.
+    another run than the undisturbed one, with transactions of other lengths, is tried again; so is one that never
+    came, as the run ended earlier.
     """
-    prepare()
-    engine.count()
-    done = act()
-    statuses = engine.stop_counting()
+
+    def counted(begin: Callable[[], None]) -> tuple[Completed, list[str]]:
+        prepare()
+        begin()
+        try:
+            done = act()
+        finally:  # or else the kill waits for the next scenario's run
+            statuses = engine.stop_counting()
+        return done, statuses
+
+    done, statuses = counted(engine.count)
     must_end_well(done, "undisturbed")
     if not statuses:
         raise SubmissionFault("the run sent no statement to the database")
     found = []
     for after in crash_points(statuses, most, within):
-        for _ in range(TRIES if within else 1):
-            prepare()
-            engine.crash(after)
-            act()
-            if engine.stop_counting()[:after] == statuses[:after]:
+        for _ in range(TRIES):
+            _, until_killed = counted(functools.partial(engine.crash, after))
+            if until_killed[:after] == statuses[:after] or (not within and len(until_killed) >= after):
                 break
+        if not within and len(until_killed) < after:
+            raise SubmissionFault(
+                f"it sent {len(statuses)} statements to the database, and another time, with the same data, only "
+                f"{len(until_killed)}: it can't be killed after statement {after}"
+            )
         between = observe()
         meanwhile()
         must_end_well(act(), f"run again after a kill behind statement {after} of {len(statuses)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from harness.engines.postgres import Postgres
 
 
@@ -16,17 +18,11 @@ def largest_transaction(postgres: Postgres, table: str, since: int) -> int:
     return max(postgres.query(sql, table).column("n"), default=0)
 
 
-_READ = """
-    SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint AS read,
-        (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()) AS others
-    FROM pg_stat_user_tables
-"""
+_READ = "SELECT relid::bigint AS id, seq_tup_read + coalesce(idx_tup_fetch, 0) AS read FROM pg_stat_user_tables"
 
 
-def rows_read(postgres: Postgres) -> int:
-    """Of all tables up to now. What a session has read is counted when it ends, a moment after its program has."""
-    for _ in range(50):
-        ((read, others),) = postgres.query(_READ, "PostgreSQL's statistics").rows
-        if not others:
-            break
-    return int(read or 0)
+def rows_read(postgres: Postgres, since: Mapping[int, int] | None = None) -> dict[int, int]:
+    """By table (its number), up to now; or since then. Of a table that was dropped nobody knows it any more."""
+    since = since or {}
+    read = postgres.query(_READ, "PostgreSQL's statistics").rows
+    return {int(table): int(rows) - since.get(int(table), 0) for table, rows in read}

@@ -38,7 +38,7 @@ class SteeredServer:
         try:
             self._stream.write(json.dumps(request).encode() + b"\n")
             reply = self._replies.get(timeout=self._timeout)
-        except (OSError, queue.Empty) as error:
+        except (OSError, ValueError, queue.Empty) as error:  # ValueError: its pipe is closed on this side
             raise InfrastructureError("engine", f"{self._name} doesn't answer: {error!r}") from None
         if "error" in reply:
             raise InfrastructureError("engine", f"{self._name}: {reply['error']}")

@@ -317,7 +317,9 @@ class Resident:
         if len(family) > limits["processes"]:
             return "processes"
         held_by_none = sum(one["rss"] for one in system_v("shm")) if self.options.alone else 0
-        if sum(map(resident_bytes, family)) + held_by_none > limits["memory"] << 20:
+        room = (limits["memory"] << 20) - held_by_none
+        # The second is right and dear: it goes through every page.
+        if all(sum(map(held, family)) > room for held in (resident_bytes, own_bytes)):
             return "memory"
         most = limits["disk"] << 20
         if most and sum(folder_bytes(folder, most) for folder in limits["folders"]) + nameless_bytes(family) > most:
@@ -396,13 +398,23 @@ def state_of(pid: int) -> str:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of one process that it shares with nobody by files (anonymous + shared memory)."""
+    """Memory of one process that is in no file; what forks share until one of them writes to it counts for each."""
     total = 0
     with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status", "rb") as file:
         for line in file:
             if line.startswith((b"RssAnon:", b"RssShmem:")):
                 total += int(line.split()[1]) << 10
     return total
+
+
+def own_bytes(pid: int) -> int:
+    """The same; of what it shares with others its part. One that doesn't let itself be looked at has no such part."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            parts = [int(line.split()[1]) << 10 for line in file if line.startswith((b"Pss_Anon:", b"Pss_Shmem:"))]
+    except OSError:
+        parts = []
+    return sum(parts) if parts else resident_bytes(pid)
 
 
 def system_v(kind: str) -> list[dict[str, int]]:

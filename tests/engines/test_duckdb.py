@@ -32,7 +32,7 @@ def duckdb(lab: Lab) -> DuckDB:
 
 def ids(duckdb: DuckDB) -> list[int] | None:
     try:
-        return sorted(duckdb.table("orders").column("id"))
+        return sorted(number for (number,) in duckdb.table("orders").rows)
     except SubmissionFault:
         return None
 
@@ -221,10 +221,25 @@ duckdb.sql("CREATE TABLE orders AS SELECT 1 AS id")
 duckdb.sql("SELECT 1")
 """
 # For each way to load: the status after each statement, and what stands there after a kill behind so many.
+RELATIONS = """
+import duckdb, os
+with duckdb.connect(os.environ["WAREHOUSE"]) as link:
+    link.values([1]).create("orders")
+    link.values([2]).insert_into("orders")
+    link.table("orders").filter("col0 = 2").insert_into("orders")
+"""
+PROCESSES = """
+import os, subprocess, sys
+step = "import duckdb, os, sys; duckdb.connect(os.environ['WAREHOUSE']).execute(sys.argv[1])"
+for sql in ("CREATE TABLE orders (id INTEGER)", "INSERT INTO orders VALUES (1)", "INSERT INTO orders VALUES (2)"):
+    subprocess.run([sys.executable, "-c", step, sql])  # whether it was killed, nobody asks
+"""
 LOADS: dict[str, tuple[str, str, dict[int, list[int] | None]]] = {
     "a transaction": (IN_ONE, "ITTTII", {0: None, 1: [], 4: [], 5: [1, 2, 3]}),
     "data frames": (FRAME, "II", {1: [1, 2], 2: [1, 1, 2, 2]}),
     "the module's own connection": (MODULE, "II", {1: None}),
+    "relations": (RELATIONS, "III", {1: [1], 2: [1, 2], 3: [1, 2, 2]}),
+    "processes": (PROCESSES, "III", {0: None, 1: [], 2: [1]}),
 }
 
 

@@ -39,6 +39,9 @@ rows = rows.select(
 rows.write.partitionBy("day").parquet(lake + "/names")
 plain = rows.select("id", "name").repartition(int(spark.conf.get("spark.sql.shuffle.partitions")))
 plain.write.format("delta").partitionBy("id").save(lake + "/merged")
+kept = plain.write.format("delta").option("delta.enableDeletionVectors", "true")
+kept.option("delta.columnMapping.mode", "name").save(lake + "/marked")
+spark.sql(f"DELETE FROM delta.`{lake}/marked` WHERE id = 2")
 plain.withColumn("name", F.lit("changed")).where("id = 1").createOrReplaceTempView("changes")
 spark.sql(f"MERGE INTO delta.`{lake}/merged` AS t USING changes AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET *")
 print(sys.argv[1:], spark.conf.get("spark.sql.shuffle.partitions"))
@@ -108,6 +111,8 @@ def test_what_a_job_writes_is_read_as_what_it_is(sandbox: str, labs: dict[str, L
     now, before = spark.delta("merged"), spark.delta("merged", version=0)
     assert sorted(now.table.rows) == [(1, "changed"), (2, None), (3, "ZOË")]
     assert sorted(before.table.rows) == [(1, "ANNA"), (2, None), (3, "ZOË")]
+    # Rows are only marked as deleted there, and columns have other names in the files.
+    assert sorted(spark.delta("marked").table.rows) == [(1, "ANNA"), (3, "ZOË")]
     assert (now.version, now.operations) == (1, {0: "WRITE", 1: "MERGE"})
     assert (now.partitioned_by, now.types) == (("id",), {"id": "integer", "name": "string"})
     assert any(path.startswith("day=2026-03-01/") for path in spark.files("names"))

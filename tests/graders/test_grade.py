@@ -204,6 +204,47 @@ def two(counted): pass
     assert log.read_text() == "played played "  # once for the submission, once for the control
 
 
+UNLUCKY = f"""{PREAMBLE}
+plays = dict.fromkeys("abcd", 0)
+
+def played(lab, name, unlucky):
+    assert lab.box.run(["true"]).ok, "a lab that is open"
+    plays[name] += 1
+    if plays[name] <= unlucky:
+        raise InfrastructureError("engine", "it is gone")
+    return name
+"""
+
+
+def test_what_three_scenarios_lose_once_is_nobodys_fault(graded: Graded) -> None:
+    lines = [f"@scenario\ndef {name}(lab): return played(lab, {name!r}, {int(name != 'd')})" for name in "abcd"]
+    lines += [f"@check('correctness')\ndef looks_at_{name}({name}): pass" for name in "abcd"]
+    assert graded("\n".join([UNLUCKY, *lines])).failed == frozenset()
+
+
+def test_what_a_scenario_loses_twice_is_its_fault(graded: Graded) -> None:
+    lines = ["@scenario\ndef a(lab): played(lab, 'a', 2)", "@check('correctness')\ndef looks_at_a(a): pass"]
+    lines += ["@scenario\ndef b(lab): played(lab, 'b', 0)", "@check('correctness')\ndef looks_at_b(b): pass"]
+    done = graded("\n".join([UNLUCKY, *lines]))
+    assert done.failed & {"looks_at_a", "looks_at_b"} == {"looks_at_a"}
+    assert evidence(done, "looks_at_a").startswith("it brought down what it ran on, again and again")
+
+
+def test_a_scenario_is_played_in_the_lab_that_another_one_was_lost_for(graded: Graded) -> None:
+    """What it was to be played in is closed once what it asks for had to be played in a new one."""
+    checks = f"""{UNLUCKY}
+@scenario
+def a(lab): return played(lab, "a", 1)
+
+@scenario
+def b(lab, a): return played(lab, "b", 0)
+
+@check("correctness")
+def looks(b): assert (b, plays) == ("b", {{"a": 2, "b": 1, "c": 0, "d": 0}})
+"""
+    assert graded(checks).failed == frozenset()
+
+
 def test_a_world_that_cant_be_built_makes_no_grade(graded: Graded, task: Task) -> None:
     (task.folder / "world.py").write_text("def build(seed, scale=1.0): raise ValueError('no such seed')\n")
     with pytest.raises(InfrastructureError, match="the world of seed 5 can't be built: ValueError"):

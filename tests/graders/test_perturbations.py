@@ -145,6 +145,29 @@ def test_a_kill_of_a_run_with_other_portions_is_tried_again() -> None:
     assert points[-1].between == ["a", "b"]
 
 
+def test_a_load_that_sends_fewer_statements_when_it_is_to_be_killed_fails() -> None:
+    class Timid(Database):
+        def load(self) -> Completed:
+            self.inserts = ["a", "b"] if self.last is None else ["ab"]
+            return super().load()
+
+    with pytest.raises(SubmissionFault, match=r"it sent 2 statements .* only 1: it can't be killed after statement 2"):
+        crashes(Timid([], clears=False))
+
+
+def test_no_kill_waits_for_the_run_after_one_that_ends_the_scenario() -> None:
+    class Stuck(Database):
+        def load(self) -> Completed:
+            if self.last is not None:
+                raise SubmissionFault("nothing moves")
+            return super().load()
+
+    database = Stuck(["a"], clears=False)
+    with pytest.raises(SubmissionFault, match="nothing moves"):
+        crashes(database)
+    assert database.last is None
+
+
 def test_a_load_that_sends_nothing_fails() -> None:
     with pytest.raises(SubmissionFault, match="no statement"):
         killed_everywhere(Database([], clears=False))

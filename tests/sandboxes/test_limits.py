@@ -47,6 +47,23 @@ def test_memory(box: Box, hog: str) -> None:
     assert works(box)
 
 
+FAMILY_THAT_SHARES = """
+import os, time
+held = b'x' * (60 << 20)
+for _ in range(8):
+    if os.fork() == 0:
+        time.sleep(3)
+        os._exit(0)
+for _ in range(8): os.wait()
+print(len(held))
+"""
+
+
+def test_what_forks_share_is_no_memory_of_each(box: Box) -> None:
+    done = python(box, FAMILY_THAT_SHARES, timeout=20)
+    assert done.stdout == f"{60 << 20}\n", done.explain()
+
+
 FORK_BOMB = """
 import os
 while True:

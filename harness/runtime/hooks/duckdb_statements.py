@@ -11,25 +11,27 @@ import os
 import sys
 
 import counted_statements
-from counted_statements import reached
 
 LOG = "STATEMENT_LOG"
 METHODS = ("execute", "executemany", "sql", "query", "begin", "commit", "rollback", "append", "from_df")
+# Of a relation those that write: the others are executed when something asks for their rows.
+WRITING = ("create", "to_table", "create_view", "to_view", "insert", "insert_into", "update")
 # DuckDB finds a data frame by its variable's name in the frame that calls it: this one stands in for the caller's.
 CALL = compile("__method__(*__arguments__, **__options__)", __file__, "eval")
 OPENING, CLOSING = ("begin", "start transaction"), ("commit", "rollback", "abort", "end")
 
 
 def install() -> None:
-    """Wrap the connection class and the module's own functions; called once a process, after ``import duckdb``."""
+    """Wrap connections, relations and the module's own functions; called once a process, after ``import duckdb``."""
     import duckdb
 
-    for owner in (duckdb.DuckDBPyConnection, duckdb):
-        for name in METHODS:
+    connection, relation = duckdb.DuckDBPyConnection, duckdb.DuckDBPyRelation
+    for owner, names in ((connection, METHODS), (duckdb, METHODS), (relation, WRITING)):
+        for name in names:
             method = getattr(owner, name, None)
             if method is not None:
                 setattr(owner, name, counted(method, name))
-    reached(0)
+    counted_statements.started(os.environ[LOG])
 
 
 def counted(method, name: str):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 
-from counted_statements import finished, reached
+from counted_statements import finished, started
 
 LOG = "SNOWFLAKE_STATEMENT_LOG"
 
@@ -34,4 +34,4 @@ def install() -> None:
 
     account.Cursor.submit = counted
     account.write_pandas = counted_write
-    reached(0)
+    started(os.environ[LOG])

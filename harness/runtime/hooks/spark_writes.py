@@ -14,7 +14,7 @@ import sys
 
 # Methods of Spark's and Delta's Java classes that write, or that may.
 WRITES = frozenset(
-    {"save", "saveAsTable", "insertInto", "sql", "execute", "delete", "update"}
+    {"save", "saveAsTable", "insertInto", "sql", "execute", "delete", "update", "merge"}
     | {"append", "overwrite", "overwritePartitions", "createOrReplace", "replace"}
 )
 

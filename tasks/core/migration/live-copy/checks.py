@@ -123,9 +123,9 @@ def run(lab: Lab, step: str) -> Completed:
 def go(lab: Lab, writes: Sequence[Write], step: str | None, writers: Sequence[str]) -> Phase:
     """Run a step if there is one, let the apps write, then look."""
     postgres = lab.use(Postgres)
-    before, read = horizon(postgres), rows_read(postgres)
+    before, before_read = horizon(postgres), rows_read(postgres)
     done = run(lab, step) if step else None
-    read = rows_read(postgres) - read
+    read = sum(rows_read(postgres, before_read).values())
     largest = largest_transaction(postgres, NEW, before) if done and done.ok and step in STEPS else 0
     held = writes[0].order
     twins = [Write(table, "add", held) for table in writers]
