@@ -14,7 +14,7 @@ from harness.sandboxes._box import Completed
 from harness.service import Service, service
 
 # Seconds without progress after which nothing more is expected, though the machine may be busy.
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 Seen = TypeVar("Seen")
 

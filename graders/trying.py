@@ -1,4 +1,4 @@
-"""Does what a runbook says, in a fresh box with the world that the agent saw, and looks at what comes of it."""
+"""Does what a runbook says, in a fresh lab with the world that the agent saw, and looks at what comes of it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from harness.sandboxes._box import Completed
 from harness.service import service
 from harness.task import VISIBLE_SEED
 
-# Seconds: for one command, and for all of a runbook.
-COMMAND_TIME, RUNBOOK_TIME = 120.0, 240.0
+# How often the time of one run is there for all of a runbook: a loop of runs is one command.
+RUNS_IN_A_RUNBOOK = 3
 MOST_REASONS = 40
 
 
@@ -56,14 +56,16 @@ def operate(lab: Lab, contract: Contract, operation: Operation) -> Operated:
     lab.task.world.furnish(lab.task.world.build(VISIBLE_SEED), lab)
     parsed = lab.use(Airflow).parse() if Airflow.name in lab.task.manifest.engines else None
     given = commands(contract, lab.submission.deliverable, operation.parameters, {*lab.box.variables})
-    end = time.monotonic() + RUNBOOK_TIME
+    run_time = lab.task.manifest.limits.run_time
+    end = time.monotonic() + RUNS_IN_A_RUNBOOK * run_time
     tried: list[Tried] = []
     filled: bool | None = None
     for by_hand in (True, False):
         for command in (command for command in given if command.by_hand == by_hand):
-            if time.monotonic() < end:
-                tried.append(Tried(command, problem_of(lab, command, parsed, operation)))
-        if by_hand and any(runs_something(command) for command in given if command.by_hand):
+            if (left := end - time.monotonic()) > 0:
+                tried.append(Tried(command, problem_of(lab, command, parsed, operation, max(left, run_time))))
+        # What there was no time for tells nothing.
+        if by_hand and time.monotonic() < end and any(runs_something(command) for command in given if command.by_hand):
             filled = has_rows(lab, operation.fills) if operation.fills else None
     if not filled:
         execute(lab, shlex.split(operation.command), operation.command, operation)
@@ -79,10 +81,10 @@ def runs_something(command: Command) -> bool:
     return not _QUERY.search(command.script)
 
 
-def problem_of(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation) -> str:
+def problem_of(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation, seconds: float) -> str:
     if command.program == "airflow":
         return airflow_problem(lab, command, parsed, operation)
-    done = execute(lab, command.words, command.script, operation)
+    done = execute(lab, command.words, command.script, operation, seconds)
     stopped = operation.stopped_after is not None and command.by_hand and done.killed in ("killed", "timeout")
     return "" if done.ok or stopped else done.explain()[:600]
 
@@ -105,16 +107,17 @@ def airflow_problem(lab: Lab, command: Command, parsed: Parsed | None, operation
     return ""
 
 
-def execute(lab: Lab, words: Sequence[str], script: str, operation: Operation) -> Completed:
-    """As a shell would; what Airflow and dbt do, their warm processes do."""
+def execute(
+    lab: Lab, words: Sequence[str], script: str, operation: Operation, seconds: float | None = None
+) -> Completed:
+    """As a shell would; what Airflow and dbt do, their warm processes do. Without ``seconds``: the time of a run."""
     if list(words[:3]) == ["airflow", "dags", "test"] and len(words) == 5:
         return lab.use(Airflow).run(words[3], datetime.datetime.fromisoformat(words[4]))
     if words and words[0] == "dbt" and Dbt.name in lab.task.manifest.engines:
         return lab.use(Dbt).command(words[1:])
     if operation.stopped_after is not None:
         return watched(lab, ["bash", "-c", script], operation.fills, operation.stopped_after)
-    timeout = min(COMMAND_TIME, lab.task.manifest.limits.run_time)
-    return lab.run("bash", "-c", script, timeout=timeout)
+    return lab.run("bash", "-c", script, timeout=seconds)
 
 
 def watched(lab: Lab, argv: Sequence[str], fills: Sequence[str], seconds: float) -> Completed:

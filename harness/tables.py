@@ -46,7 +46,7 @@ class Table:
 
     @classmethod
     def decoded(cls, name: str, result: Mapping[str, Any]) -> Table:
-        """From what ``runtime/trusted_reader.py`` returns."""
+        """From what ``runtime/driver/trusted_reader.py`` returns."""
         rows = tuple(tuple(decode(value) for value in row) for row in result["rows"])
         return cls(name, tuple(result["columns"]), rows)
 

@@ -1,7 +1,7 @@
 """Real systems that execute submissions, each behind one driver: one module an engine.
 
 A driver's verbs are what a grader thinks in: run this DAG for this day, build with these variables, read this
-table. An engine lives in a box; ``Lab.use`` starts it there once.
+table. An engine lives in a box; ``Lab`` starts it there once.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Postgres(ServedEngine, QueriedEngine, CrashingEngine):
 
     # -- the submission -----------------------------------------------------------------------------------------
 
-    def script(self, path: str, variables: Mapping[str, str] | None = None, timeout: float = 60.0) -> Completed:
+    def script(self, path: str, variables: Mapping[str, str] | None = None, timeout: float = 120.0) -> Completed:
         """Run a SQL file of the submission's with psql, stopping at the first error."""
         named = [part for name, value in (variables or {}).items() for part in ("-v", f"{name}={value}")]
         argv = ["psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", *named, "-f", path]

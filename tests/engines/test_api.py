@@ -154,7 +154,7 @@ def test_a_client_logs_in(lab: Lab, api: Api, kind: str, given: str) -> None:
 
 
 def test_a_token_expires(lab: Lab, api: Api) -> None:
-    api.serve({ROWS_AT: LISTING}, login=Login("/token", "me", "s3cret", -1))
+    api.serve({ROWS_AT: LISTING}, login=Login("/token", "me", "s3cret", -5))
     told = ask(lab, "/token", "client_id=me&client_secret=s3cret")[1]
     assert ask(lab, ROWS_AT, bearer=told["access_token"])[0] == 401
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from graders.perturbations import crash_everywhere
+from graders.transactions import rows_read
 from harness.engines.postgres import Postgres
 from harness.errors import SubmissionFault
 from harness.lab import Lab
@@ -436,6 +437,33 @@ def test_an_open_transaction_ends_for_whoever_polls_for_its_end(postgres: Postgr
     lab.box.put("work", {"wait.sql": polls})
     with postgres.open_transaction("DELETE FROM orders"):
         assert postgres.script("wait.sql", timeout=30).ok
+
+
+def test_an_open_transaction_is_there_until_a_submission_that_has_other_work_first_reads(
+    postgres: Postgres, lab: Lab
+) -> None:
+    postgres.script("load.sql")
+    works = b"""DO $$ DECLARE done timestamptz := clock_timestamp() + interval '5 seconds'; BEGIN
+        WHILE clock_timestamp() < done LOOP NULL; END LOOP;
+    END $$;
+    CREATE TABLE copied AS TABLE orders;"""
+    lab.box.put("work", {"copy.sql": works})
+    with postgres.open_transaction("DELETE FROM orders"):
+        assert postgres.script("copy.sql").ok
+    assert len(postgres.table("copied")) == 1
+
+
+def test_what_is_read_of_one_table_is_not_made_good_by_dropping_another(postgres: Postgres, lab: Lab) -> None:
+    postgres.script("load.sql")
+    more = (
+        "CREATE TABLE old AS SELECT FROM generate_series(1, 500); CREATE TABLE new AS TABLE old; TABLE old; TABLE old;"
+    )
+    reads = "SELECT count(*) FROM new; DROP TABLE old;"
+    lab.box.put("work", {"more.sql": more.encode(), "reads.sql": reads.encode()})
+    assert postgres.script("more.sql").ok
+    before = rows_read(postgres)
+    assert postgres.script("reads.sql").ok
+    assert sum(rows_read(postgres, before).values()) >= 500
 
 
 def test_an_app_whose_statement_is_refused_is_the_submissions_fault(postgres: Postgres) -> None:

@@ -31,7 +31,7 @@ from urllib.parse import parse_qs, urlsplit
 
 LONGEST_BODY, MOST_LOGGED, MOST_CONNECTIONS = 1 << 16, 20_000, 32
 # Seconds: who asks again by so much too soon has waited; a token that was good when it was sent off is good.
-TOLERANCE, LEEWAY = 0.05, 0.5
+TOLERANCE, LEEWAY = 0.05, 2.0
 MOMENT = 0.2  # seconds
 
 

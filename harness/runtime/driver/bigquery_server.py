@@ -36,7 +36,7 @@ from trusted_reader import failure
 
 MOST_TIME = 60.0  # seconds a job
 MOST_MEMORY = 4 << 30  # bytes of addresses, the libraries' among them
-MOST_REQUEST, MOST_ANSWER, PATIENCE = 1 << 20, 64 << 20, 5.0
+MOST_REQUEST, MOST_ANSWER, PATIENCE = 1 << 20, 64 << 20, 30.0
 
 
 class Service:

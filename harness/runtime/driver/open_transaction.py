@@ -13,8 +13,13 @@ import select
 import sys
 
 PATIENCE, GLANCE = 3.0, 0.05  # seconds
+# How much longer it waits for a session that is at work: what it does before it reads may take its time.
+BUSY = 5
 WAITS = "SELECT count(*) FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))"
-IS_THERE = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND datname = current_database()"
+IS_THERE = """
+    SELECT state <> 'active' OR coalesce(wait_event_type, '') IN ('Client', 'Timeout') AS rests
+    FROM pg_stat_activity WHERE usename = 'loader' AND datname = current_database()
+"""
 
 
 def say(**message: object) -> None:
@@ -44,7 +49,8 @@ def main() -> None:
                     if glance.fetchone()[0]:
                         break
                     glance.execute(IS_THERE)
-                    seen += GLANCE if glance.fetchone()[0] else 0
+                    sessions = glance.fetchall()
+                    seen += GLANCE / (1 if any(rests for (rests,) in sessions) else BUSY) if sessions else 0
                 link.commit()
         say(committed=True)
     except psycopg2.Error as error:

@@ -84,7 +84,7 @@ def end_sessions(host: str, password: str) -> None:
 
     link = psycopg2.connect(host=host, user="postgres", password=password, dbname="postgres")
     with contextlib.closing(link), link.cursor() as cursor:
-        cursor.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename IN {OTHERS}")
+        cursor.execute(f"SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE usename IN {OTHERS}")
 
 
 def postgres_query(host: str, password: str, database: str, sql: str, alone: bool) -> dict:
@@ -101,7 +101,7 @@ def postgres_query(host: str, password: str, database: str, sql: str, alone: boo
         return {"lost": f"{type(error).__name__}: {error}".strip()}
     try:
         # A policy that shows the reader other rows than are there is an error, not a filter.
-        settings = ("default_transaction_read_only=on", "statement_timeout=30000", "search_path=pg_catalog")
+        settings = ("default_transaction_read_only=on", "statement_timeout=55000", "search_path=pg_catalog")
         options = " ".join(f"-c {setting}" for setting in (*settings, "row_security=off"))
         with (
             contextlib.closing(

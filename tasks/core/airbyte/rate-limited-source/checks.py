@@ -175,7 +175,7 @@ def expiring(lab: Lab, world: World, streams: Streams) -> Sync:
     """Tokens live for two seconds, and a page takes longer."""
     furnish(world, lab, lifetime=LIFETIME)
     connection = connect(lab, streams)
-    lab.use(Api).disturb(Fault(SHIPMENTS, after=2, slow=LIFETIME + 1))
+    lab.use(Api).disturb(Fault(SHIPMENTS, after=2, slow=LIFETIME + 3))
     lab.note(f"tokens lived for {LIFETIME} s, and the third page of shipments took longer")
     return sync(lab, connection)
 
