@@ -53,12 +53,11 @@ class Node:
 
 @dataclass(frozen=True)
 class DbtResult:
-    """A dbt command that ended. ``nodes`` and ``manifest`` are keyed by unique id (``model.shop.fct_orders``)."""
+    """A dbt command that ended. ``nodes`` are keyed by unique id (``model.shop.fct_orders``)."""
 
     completed: Completed
     success: bool
     nodes: Mapping[str, Node] = field(default_factory=dict)
-    manifest: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def named(self, name: str) -> Node | None:
         """The result of the model, snapshot or test of that name."""
@@ -109,10 +108,6 @@ class Dbt(Engine):
     def test(self, select: str | None = None, variables: Mapping[str, Any] | None = None) -> DbtResult:
         return self.invoke("test", select, variables)
 
-    def parse(self) -> DbtResult:
-        """Only parse: ``manifest`` says what stands in the project."""
-        return self.invoke("parse")
-
     def invoke(
         self,
         command: str,
@@ -150,7 +145,6 @@ class RawResult(pydantic.BaseModel):
     success: bool
     exception: str
     nodes: dict[str, Node]
-    manifest: dict[str, dict[str, Any]]
 
 
 def read(done: Completed) -> DbtResult:
@@ -167,7 +161,7 @@ def read(done: Completed) -> DbtResult:
         bad = [f"{name}: {node.status}: {node.message}" for name, node in nodes.items() if node.status in BAD]
         said = "\n".join(filter(None, [result.exception, *bad])) or done.stdout[-2000:]
         done = Completed(1, done.stdout, f"{done.stderr[-1000:]}\n{said}".strip(), result=done.result)
-    return DbtResult(done, result.success, nodes, result.manifest)
+    return DbtResult(done, result.success, nodes)
 
 
 BAD = ("error", "fail", "runtime error")

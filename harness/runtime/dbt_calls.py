@@ -87,7 +87,7 @@ def invoke(project: str, profiles: str, command: list[str], variables: dict) -> 
         duckdb_statements.install()
     # Kept between commands, as on a scheduler's machine: dbt parses again only what changed.
     target = Path(tempfile.gettempdir()) / "dbt-target"
-    words = [*command, "--quiet" if command[0] != "parse" else "--no-print"]
+    words = [*command, "--quiet"]
     if variables:
         words += ["--vars", json.dumps(variables)]
     gc.disable()  # the process ends with the command
@@ -104,27 +104,4 @@ def invoke(project: str, profiles: str, command: list[str], variables: dict) -> 
         "success": bool(result.success),
         "exception": f"{type(result.exception).__name__}: {result.exception}"[:4000] if result.exception else "",
         "nodes": nodes,
-        "manifest": described(target / "manifest.json"),
-    }
-
-
-def described(path: Path) -> dict:
-    """What is asked of the manifest: materialisation, configuration and parents of each node."""
-    import json
-
-    if not path.is_file():
-        return {}
-    manifest = json.loads(path.read_text())
-    return {
-        unique_id: {
-            "name": node["name"],
-            "type": node["resource_type"],
-            "config": {
-                key: node["config"].get(key)
-                for key in ("materialized", "unique_key", "incremental_strategy", "on_schema_change", "severity")
-            },
-            "parents": node.get("depends_on", {}).get("nodes", []),
-            "columns": sorted(node.get("columns", {})),
-        }
-        for unique_id, node in {**manifest.get("nodes", {}), **manifest.get("sources", {})}.items()
     }
