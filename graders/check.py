@@ -31,6 +31,8 @@ DIMENSIONS = (
     "deliverable",
     "communication",
 )
+# What a parameter may name besides a scenario.
+GIVEN = ("lab", "world", "rebuild", "contract", "operation")
 # What a text can earn alone: these never decide ``resolved``, and earn nothing where nothing runs.
 TEXT_DIMENSIONS = ("deliverable", "communication")
 
@@ -67,9 +69,12 @@ def check(
 ) -> Callable[[AnyFunction], AnyFunction]:
     """Mark a function as a check: it passes unless it raises ``AssertionError`` or ``SubmissionFault``."""
     assert dimension in DIMENSIONS, f"unknown dimension {dimension!r}; known: {', '.join(DIMENSIONS)}"
+    assert weight > 0, f"a check's weight is more than 0, not {weight}"
 
     def mark(function: AnyFunction) -> AnyFunction:
         name = function.__name__
+        # The module would forget the first without a word.
+        assert not hasattr(function.__globals__.get(name), "__check__"), f"two checks are called {name}"
         function.__check__ = Check(name, dimension, tuple(clauses), weight, required, function)  # type: ignore[attr-defined]
         return function
 

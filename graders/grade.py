@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import functools
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from graders import common_checks, tampering
@@ -160,8 +162,16 @@ def build(task: Task, seed: int) -> Any:
         return task.world.build(seed)
     except Exception as error:
         raise InfrastructureError(
-            "grader", f"{task.id}: the world of seed {seed} can't be built: {type(error).__name__}: {error}"
+            "grader",
+            f"{task.id}: the world of seed {seed} can't be built: {type(error).__name__}: {error}{place(error, task)}",
         ) from error
+
+
+def place(error: Exception, task: Task) -> str:
+    """Where in the task's own files it came up."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).parent == task.folder.resolve()]
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
 
 
 class Stage:
@@ -206,7 +216,7 @@ class Stage:
         except BenchError:
             raise
         except Exception as error:
-            said = f"{type(error).__name__}: {error}"
+            said = f"{type(error).__name__}: {error}{place(error, self.lab.task)}"
             if not self.is_sound():
                 raise InfrastructureError(
                     "grader", f"{self.lab.task.id}: the check {check.id} itself failed: {said}"

@@ -18,7 +18,7 @@ import pydantic
 from graders.grade import grade
 from graders.tampering import in_transcript
 from harness.display import Display
-from harness.errors import BenchError, InfrastructureError
+from harness.errors import BenchError, InfrastructureError, UsageError
 from harness.grading import suite_contract
 from harness.proofs import code_digest
 from harness.sandboxes import Sandbox
@@ -28,7 +28,7 @@ from harness.task import Task
 from harness.trial import graded_fields, invalid_fields, stored_submission
 from results.durable import Journal
 from results.records import TaskRecord, TrialRecord
-from results.run_directory import RunWriter, write_whole
+from results.run_directory import RunDirectory, RunWriter, write_whole
 
 
 class Draft(pydantic.BaseModel):
@@ -53,6 +53,7 @@ def regrade(
     ``environments`` are the digests of what the sandbox's boxes are made of.
 
     Raises:
+        UsageError: there are no grades, or submissions of some are missing. Nothing has changed.
         KeyboardInterrupt: as ``side_by_side``. The run's grades are the old ones.
         RunWriteError: the run directory can't be written any more.
     """
@@ -60,6 +61,7 @@ def regrade(
     by_id = {task.id: task for task in tasks}
     old = directory.records()
     gradable = [record for record in old if directory.trial(*record.key).submission.is_dir()]
+    expect_whole(directory, old, gradable)
     drafts = Journal(directory.regrade_file)
     drafts.repair()
     standing = {draft.rests_on: draft.record for draft in read(drafts)}
@@ -94,6 +96,19 @@ def regrade(
         for before in gradable
         if verdict(before) != verdict(new[before.key])
     ]
+
+
+def expect_whole(directory: RunDirectory, records: Sequence[TrialRecord], gradable: Sequence[TrialRecord]) -> None:
+    """No old grade may stay among new ones."""
+    if not records:
+        raise UsageError(f"{directory.path} has no finished trial", f"bench run --resume {directory.path}")
+    there = {record.key for record in gradable}
+    if missing := [record for record in records if record.status == "graded" and record.key not in there]:
+        first = f"{missing[0].task} #{missing[0].attempt}"
+        raise UsageError(
+            f"{directory.path} lacks the submissions of {len(missing)} graded trials, of which one is {first}",
+            f"restore {directory.path}/trials from a copy; nothing was changed",
+        )
 
 
 def read(drafts: Journal) -> Iterator[Draft]:

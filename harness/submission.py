@@ -58,6 +58,11 @@ class Submission:
     def overlaid(self, files: Mapping[str, bytes]) -> Submission:
         return Submission({**self.files, **files})
 
+    def only(self, globs: Iterable[str]) -> Submission:
+        """What of it is taken by globs (see ``matches``)."""
+        kept = tuple(globs)
+        return Submission({path: content for path, content in self.files.items() if matches(path, kept)})
+
     def without(self, paths: Iterable[str]) -> Submission:
         gone = set(paths)
         return Submission({path: content for path, content in self.files.items() if path not in gone})

@@ -143,7 +143,9 @@ class Task:
     def _solution(self, folder: Path, base: Submission) -> Submission:
         own = self._read(folder, whole=bool(self.manifest.foreign))
         removed = _text(own.files.get(".remove", b""), folder / ".remove").split()
-        return base.without(removed).overlaid(own.files).without([".remove"])
+        made = base.without(removed).overlaid(own.files).without([".remove"])
+        # Of the workspace, too, only what an agent could hand in.
+        return made if self.manifest.foreign else made.only(self.takes)
 
     def _read(self, folder: Path, *, whole: bool) -> Submission:
         try:

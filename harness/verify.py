@@ -5,6 +5,7 @@ fails all the checks it ``breaks`` and no other; every check is failed by a muta
 world only, as all are tried on the data that the agent saw, and for mutants only if that is what they break;
 ``harness.lies`` are the mutants of the checks that all tasks share. The case ``tried`` is the reference together with
 what a run of it in the visible world has left in its folder: whoever tries a solution first is graded like the others.
+Of a task that doesn't say how it is run, the visible world is at least ``furnished``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from graders import common_checks
-from graders.check import checks_of
 from graders.contract import Contract
 from graders.grade import Grade, grade
 from graders.operation import operation_of
@@ -26,6 +26,7 @@ from harness.sandboxes import Sandbox
 from harness.side_by_side import side_by_side
 from harness.submission import Submission, SubmissionError
 from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task
+from harness.task_problems import task_problems
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def cases(task: Task, seeds: Sequence[int] = HIDDEN_SEEDS) -> Iterator[Case]:
     if operation_of(task):
         yield Case(task, "lies", "", seeds[0], task.reference, nothing)
         yield Case(task, "tried", "", seeds[0], task.reference, nothing)
+    else:
+        yield Case(task, "furnished", "", VISIBLE_SEED, task.workspace, nothing)
 
 
 def telling_mutants(task: Task) -> frozenset[str]:
@@ -103,27 +106,15 @@ def telling_mutants(task: Task) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def task_problems(task: Task) -> list[str]:
-    """What can be said against a task without running anything."""
-    known, named = set(check_ids(task)), {check for mutant, _ in task.mutants.values() for check in mutant.breaks}
-    own = [check for check in checks_of(task.checks) if check.required]
-    problems = [f"{task.id}: a mutant breaks {name!r}, which is no check" for name in sorted(named - known)]
-    common = {check.id for check in checks_of(common_checks)}
-    problems += [f"{task.id}: no mutant fails {name!r}" for name in sorted(known - named - common)]
-    if not task.alternates:
-        problems.append(f"{task.id}: there is no alternate")
-    if len(task.mutants) < 4:
-        problems.append(f"{task.id}: {len(task.mutants)} mutants; at least 4 are asked for")
-    if len(own) < 5 or len({check.dimension for check in own}) < 3:
-        problems.append(f"{task.id}: at least 5 checks of behaviour in 3 dimensions are asked for")
-    return problems
-
-
 def judge(case: Case, sandbox: Sandbox, contract: Contract) -> Verdict:
     """Whatever goes wrong in it is this case's verdict: the others go on."""
     try:
         if case.kind == "lies":
             return Verdict(case, None, tuple(lies_problems(case.task, sandbox, contract)))
+        if case.kind == "furnished":
+            with Lab(case.task, sandbox, case.submission) as lab:
+                case.task.world.furnish(case.task.world.build(case.seed), lab)
+            return Verdict(case, None, ())
         return judge_grade(case, sandbox, contract)
     except InfrastructureError as error:
         return Verdict(case, None, (f"no grade: {error}",), lost=True)
@@ -180,6 +171,8 @@ def verify(
     """
     planned = [case for task in tasks for case in cases(task, seeds) if wanted(case)]
     problems = [problem for task in tasks for problem in task_problems(task)]
+    for problem in problems:  # before hours of execution
+        note(f"wrong: {problem}")
     verdicts = {index: verdict for index, case in enumerate(planned) if (verdict := standing(case))}
 
     def one(index: int) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import UsageError
 from harness.grading import suite_contract
 from harness.sandboxes import _choice
 from harness.task import Task, load_suite
-from harness.verify import Matrix, Verdict, cases, check_ids, task_problems, telling_mutants, verify
+from harness.task_problems import task_problems
+from harness.verify import Matrix, Verdict, cases, check_ids, telling_mutants, verify
 from tests.cli.tiny import CHECKS, MUTANTS, make_suite, tasks_of
 
 
@@ -46,7 +48,7 @@ def test_a_sound_task_is_green(folder: Path) -> None:
     )
     assert found.green, [verdict.problems for verdict in found.verdicts]
     labels = [verdict.case.label for verdict in found.verdicts]
-    assert labels == ["reference", "alternate printf", "nop", *(f"mutant {name}" for name in MUTANTS)]
+    assert labels == ["reference", "alternate printf", "nop", *(f"mutant {name}" for name in MUTANTS), "furnished"]
     assert sorted(verdict.case.label for verdict in told) == sorted(labels)
     scores = {verdict.case.label: verdict.grade.score for verdict in found.verdicts if verdict.grade}
     assert scores["reference"] == scores["alternate printf"] == 1
@@ -110,10 +112,77 @@ def test_a_grader_that_fails_is_no_grade(folder: Path) -> None:
 
 def test_a_mutant_of_a_check_that_isnt_there(folder: Path) -> None:
     change(folder, "mutants.toml", '["the_greeting_is_hello"]', '["the_greeting_is_helo"]')
-    assert task_problems(task_in(folder)) == [
-        "text/one: a mutant breaks 'the_greeting_is_helo', which is no check",
-        "text/one: no mutant fails 'the_greeting_is_hello'",
+    broken, unproven = task_problems(task_in(folder))
+    assert broken.startswith("text/one: the mutant rude breaks 'the_greeting_is_helo', which is no check; known: ")
+    assert "the_greeting_is_hello" in broken
+    assert unproven == "text/one: no mutant fails 'the_greeting_is_hello'"
+
+
+MISTAKES = {
+    "a parameter": (
+        "checks.py",
+        "def the_line_ends_well(greeted)",
+        "def the_line_ends_well(greted)",
+        "asks for 'greted'",
+    ),
+    "a clause": ("checks.py", "constraints/never-lose-data", "constraints/never-loose-data", "which is no clause"),
+    "a responsibility": (
+        "task.toml",
+        "responsibilities = [",
+        'responsibilities = ["sorcery", ',
+        "task.toml names 'sorcery'",
+    ),
+    "no visible world": ("world.py", "world.who})", "world.who})\n\nfurnish = None", "world.py has no furnish"),
+    "a world of chance": (
+        "world.py",
+        'f"Kim the {seed}th"',
+        "__import__('secrets').token_hex()",
+        "another world each time",
+    ),
+    "a world that breaks": ("world.py", 'f"Kim the {seed}th"', "sed", "NameError: name 'sed' is not defined"),
+}
+
+
+@pytest.mark.parametrize(("name", "find", "replace", "said"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_that_green_cases_would_hide(folder: Path, name: str, find: str, replace: str, said: str) -> None:
+    change(folder, name, find, replace)
+    (problem,) = task_problems(task_in(folder))
+    assert said in problem
+
+
+def test_what_nobody_could_hand_in(folder: Path) -> None:
+    change(folder, "task.toml", 'canary = "', 'submit = ["*.sql"]\ncanary = "')
+    problems = task_problems(task_in(folder))
+    assert [problem.partition(": ")[2].partition(" can't")[0] for problem in problems] == [
+        "reference: greet.sh",
+        "alternates/printf: greet.sh",
     ]
+    assert "submit = ['*.sql']" in problems[0]
+
+
+COMMON_NAME = "\n@check('lineage')\ndef deliverable_is_filled_in(greeted): assert greeted\n"
+TWICE = CHECKS + "\n@check('lineage')\ndef the_line_ends_well(greeted): pass\n"
+WEIGHTLESS = CHECKS.replace('@check("quality")', '@check("quality", weight=-1)')
+
+
+def test_two_checks_of_one_name(folder: Path) -> None:
+    (folder / "checks.py").write_text(CHECKS + COMMON_NAME)
+    assert "every task has a 'deliverable_is_filled_in' of that name" in "\n".join(task_problems(task_in(folder)))
+
+
+@pytest.mark.parametrize(("checks", "said"), [(TWICE, "two checks are called"), (WEIGHTLESS, "weight is more than 0")])
+def test_checks_that_cant_be_read(folder: Path, checks: str, said: str) -> None:
+    (folder / "checks.py").write_text(checks)
+    with pytest.raises(UsageError, match=said):
+        task_problems(task_in(folder))
+
+
+def test_a_visible_world_that_cant_be_furnished(folder: Path) -> None:
+    change(
+        folder, "world.py", "def furnish(world, lab):", "def furnish(world, lab):\n    raise OSError('no such disk')"
+    )
+    (verdict,) = matrix(folder, "furnished").verdicts
+    assert verdict.problems == ("no grade: OSError: no such disk",)
 
 
 def test_what_a_task_must_have_at_least(folder: Path) -> None:

@@ -80,13 +80,9 @@ def coverage(reading: Reading, tasks: Sequence[Task]) -> Coverage:
     unknown: dict[tuple[str, str], None] = {}
     for task in tasks:
         for check in common_checks.all_checks_of(task):
-            where = f"{task.id}: {check.id}"
-            for name in check.clauses:
-                if not resolve(name):
-                    unknown[where, name] = None
             for canonical, by in _tested(task.manifest, check):
                 tests.setdefault(canonical, []).append(Test(task.id, check.id, check.dimension, by))
-        unknown |= dict.fromkeys((f"{task.id}: task.toml", name) for name in _unknown_in(task.manifest))
+        unknown |= dict.fromkeys((f"{task.id}: {where}", name) for where, name in unknown_names(task))
     rows = [
         Covered(clause, _distinct(test for canonical in clause.canonical for test in tests.get(canonical, [])))
         for clause in reading.clauses
@@ -109,9 +105,12 @@ def _tested(manifest: Manifest, check: Check) -> Iterator[tuple[str, Literal["ch
             yield canonical, "task"
 
 
-def _unknown_in(manifest: Manifest) -> Iterator[str]:
-    yield from (name for name in manifest.responsibilities if not resolve(name))
-    yield from (name for name in manifest.collaboration if not parties(name))
+def unknown_names(task: Task) -> Iterator[tuple[str, str]]:
+    """Names of a task's that are no canonical clause, each with the check that names it, or ``task.toml``."""
+    for check in common_checks.all_checks_of(task):
+        yield from ((check.id, name) for name in check.clauses if not resolve(name))
+    yield from (("task.toml", name) for name in task.manifest.responsibilities if not resolve(name))
+    yield from (("task.toml", name) for name in task.manifest.collaboration if not parties(name))
 
 
 def _distinct(tests: Iterable[Test]) -> tuple[Test, ...]:

@@ -75,4 +75,4 @@ def command(
     for line in changed:
         click.echo(line)
     click.echo(f"{len(changed)} grades changed")
-    return EXIT_INFRASTRUCTURE if report(RunDirectory.open(path)) == EXIT_INFRASTRUCTURE else EXIT_FINE
+    return EXIT_INFRASTRUCTURE if report(RunDirectory.open(path), suite) == EXIT_INFRASTRUCTURE else EXIT_FINE

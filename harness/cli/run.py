@@ -135,19 +135,24 @@ def command(
         # A second Ctrl-C: everything finished is on disk, and what is unfinished is found again there.
         click.echo(f"stopped; {go_on}", err=True)
         end_at_once(session.configuration.sandbox.name, EXIT_INTERRUPTED)
-    code = report(session.directory)
+    code = report(session.directory, suite)
     if spent:
         raise BudgetSpentError(spent.problem, f"{go_on} {spent.mend}")
     return code
 
 
 def going_on(directory: RunDirectory, suite: str | None, prices: Path | None, judging: tuple[object, ...]) -> str:
-    command = f"go on with: bench run --resume {directory.path}"
-    if suite and Path(suite).is_dir():
-        command += f" --suite {suite}"
+    command = resuming(directory, suite)
     if prices:
         command += f" --prices {prices}"
-    return command + "".join(f" --{name} {value}" for name, value in zip(JUDGE, judging, strict=True) if value)
+    return f"go on with: {command}" + "".join(
+        f" --{name} {value}" for name, value in zip(JUDGE, judging, strict=True) if value
+    )
+
+
+def resuming(directory: RunDirectory, suite: str | None) -> str:
+    own = f" --suite {suite}" if suite and Path(suite).is_dir() else ""
+    return f"bench run --resume {directory.path}{own}"
 
 
 def check_options(given: set[str]) -> None:
@@ -164,8 +169,8 @@ def options_given(context: click.Context) -> set[str]:
     return {name.replace("_", "-") for name in context.params if context.get_parameter_source(name) is source}
 
 
-def report(directory: RunDirectory) -> int:
-    """Print the leaderboard of this run, what was invalid, and where the run lies."""
+def report(directory: RunDirectory, suite: str | None) -> int:
+    """Print the leaderboard of this run, what was invalid, and where the run lies; ``suite`` as it was named."""
     from harness.cli._show import show
     from results import rendering
     from results.leaderboard import Run, leaderboards
@@ -178,6 +183,6 @@ def report(directory: RunDirectory) -> int:
     show_judges(directory)
     click.echo(f"run: {directory.path}")
     if invalid:
-        click.echo(f"try those again: bench run --resume {directory.path} --retry-invalid", err=True)
+        click.echo(f"try those again: {resuming(directory, suite)} --retry-invalid", err=True)
         return EXIT_INFRASTRUCTURE
     return EXIT_FINE

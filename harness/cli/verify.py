@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from harness.verify import Matrix, Verdict
 
 
+# Kinds of cases that come to no score, and what is said of one that is as it must be.
+WITHOUT_GRADE = {"lies": "caught", "furnished": "made"}
+
+
 @click.command()
 @click.argument("tasks", nargs=-1)
 @click.option("--suite", default="core", show_default=True, help="A bundled suite, or the path of a folder of tasks.")
@@ -135,8 +139,8 @@ def line(verdict: Verdict) -> str:
 
 
 def score_of(verdict: Verdict) -> str:
-    if verdict.case.kind == "lies":
-        return "caught" if not verdict.problems else "–"
+    if verdict.case.kind in WITHOUT_GRADE:
+        return WITHOUT_GRADE[verdict.case.kind] if not verdict.problems else "–"
     return f"{verdict.grade.score:.2f}" if verdict.grade else "invalid"
 
 

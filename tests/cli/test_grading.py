@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,20 @@ def test_grades_follow_the_checks_and_no_model_is_asked(provider: ProviderServer
     assert digests["text/two"].grader_digest != run.record.tasks["text/two"].grader_digest
     assert digests["text/one"] == run.record.tasks["text/one"]
     assert provider.requests == []
+
+
+def test_a_run_that_is_not_whole_is_not_regraded_in_part(suite: Path, tmp_path: Path) -> None:
+    assert bench("run", "--model", "reference", "--suite", str(suite), "--attempts", "2", cwd=tmp_path).returncode == 0
+    (path,) = find_runs(tmp_path / "runs")
+    shutil.rmtree(RunDirectory.open(path).trial("text/one", 2).path)
+    trials = (path / "trials.jsonl").read_text()
+    refused = bench("regrade", str(path), "--suite", str(suite), cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "lacks the submissions of 1 graded trials, of which one is text/one #2" in refused.stderr
+    assert (path / "trials.jsonl").read_text() == trials
+    (path / "trials.jsonl").unlink()
+    refused = bench("regrade", str(path), "--suite", str(suite), cwd=tmp_path)
+    assert (refused.returncode, "has no finished trial" in refused.stderr) == (2, True), refused.stderr
 
 
 def test_a_submission_that_was_touched_is_not_graded_as_if_it_were_the_agents(suite: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from harness.errors import UsageError
 from harness.scaffold import engines, make_task
 from harness.task import load_suite
-from harness.verify import task_problems
+from harness.task_problems import task_problems
 from tests.cli.program import bench
 
 

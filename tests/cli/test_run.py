@@ -149,7 +149,7 @@ def test_a_provider_that_fails_for_good_makes_an_invalid_trial_that_can_be_tried
     price = (100 * Decimal(3) + 20 * Decimal(15)) / 1_000_000
     assert (two.turns, two.cost) == (1, price)
     assert f"spent ${one.cost + price:.2f}" in done.stderr  # type: ignore[operator]
-    assert f"--resume runs/{run.record.run} --retry-invalid" in done.stderr
+    assert f"bench run --resume runs/{run.record.run} --suite {suite} --retry-invalid" in done.stderr
 
     # Without being asked for, it isn't tried again.
     asked_before = len(provider.requests)

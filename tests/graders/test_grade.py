@@ -159,6 +159,7 @@ def test_a_bug_in_a_check_makes_no_grade(graded: Graded, bug: str) -> None:
         graded(f"{PREAMBLE}\n@check('correctness')\ndef buggy(world):\n    {bug}\n")
     assert caught.value.cause == "grader"
     assert "text/one: the check buggy itself failed" in caught.value.problem
+    assert "(checks.py, line 7)" in caught.value.problem
 
 
 def test_a_bug_in_a_scenario_or_an_unknown_name_makes_no_grade(graded: Graded) -> None:

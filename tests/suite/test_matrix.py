@@ -14,7 +14,8 @@ from harness import discovery
 from harness.grading import suite_contract
 from harness.sandboxes import _choice
 from harness.task import HIDDEN_SEEDS, Task, load_suite
-from harness.verify import Case, cases, judge, task_problems, telling_mutants
+from harness.task_problems import task_problems
+from harness.verify import Case, cases, judge, telling_mutants
 from tests.turns import SANDBOXES
 
 
