@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.gate import configuration_digest
+from harness.errors import UsageError
+from harness.gate import Bench, configuration_digest
 from harness.sandboxes._environments import cache_folder
 from results.judgement import Result
 from results.run_directory import RunDirectory, RunDirectoryError
@@ -173,6 +174,30 @@ def test_a_judgement_is_about_what_was_asked(pair):
     assert not bad.not_worse_than(good)
 
 
+def test_a_slip_of_the_pen_does_not_weaken_the_gate(pair):
+    good, bad = pair
+    for asked in (good, good.score):
+        with pytest.raises(RunDirectoryError, match="fail_on='underpowerd'") as caught:
+            asked.not_worse_than(bad, fail_on="underpowerd")
+        assert caught.value.mend == "write one of: regression, underpowered"
+        for margin in (2, -0.1, float("nan")):
+            with pytest.raises(RunDirectoryError, match=r"margin=.* is no loss of a score\n  .*from 0 to 1"):
+                asked.not_worse_than(bad, margin=margin)
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 1001, 1.5, "3"])
+def test_attempts_that_cannot_be_run(tmp_path, attempts):
+    suite = make_suite(tmp_path / "tiny", "one")
+    with pytest.raises(UsageError, match="attempts=.* can't be run\n  .*from 1 to 1000"):
+        Bench(tmp_path / "runs", tmp_path).run("reference", suite=str(suite), attempts=attempts)
+
+
+def test_one_task_needs_no_list(tmp_path):
+    suite = make_suite(tmp_path / "tiny", "one")
+    with pytest.raises(UsageError, match="unknown task 'text/two'"):
+        Bench(tmp_path / "runs", tmp_path).run("reference", suite=str(suite), tasks="text/two")
+
+
 def test_a_judgement_says_what_it_rests_on(pair):
     good, bad = pair
     told = repr(bad.dimension("idempotency").not_worse_than(good))
@@ -214,8 +239,6 @@ def graders(digest: str, prefix: str = "d-") -> dict:
 
 
 def test_a_baseline_is_a_folder(tmp_path, pair):
-    from harness.gate import Bench
-
     bench = Bench(tmp_path / "runs", tmp_path)
     assert bench.baseline("base").score.value == 1.0
     assert isinstance(bench.baseline("base").directory, RunDirectory)
