@@ -151,6 +151,50 @@ def test_the_folder_of_the_runs_is_a_setting(repository):
     repository.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_an_error_of_ours_shows_its_message_alone(repository, monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    repository.makepyfile(
+        """
+        import pytest
+        from harness.errors import UsageError
+
+        def test_key(bench):
+            bench.run(model="anthropic/x", suite="./suites/tiny")
+
+        @pytest.fixture
+        def baseline(bench):
+            return bench.run(model="reference", suite="./suites/tiny", persona="GONE.md")
+
+        def test_persona(baseline): pass
+
+        def test_task(bench):
+            bench.run(model="reference", suite="./suites/tiny", tasks="text/gone")
+
+        def test_run(bench):
+            bench.baseline("gone")
+
+        def test_it_can_be_caught(bench):
+            with pytest.raises(UsageError):
+                bench.run(model="unknown")
+
+        def test_its_own_failures_are_whole(bench):
+            assert "a" == "b"
+        """
+    )
+    done = repository.runpytest_subprocess()
+    done.assert_outcomes(passed=1, failed=4, errors=1)
+    for lines in (
+        ["no persona '*GONE.md'", "  known: data-engineer, none; *"],
+        ["anthropic/x needs a key", "  set ANTHROPIC_API_KEY"],
+        ["unknown task 'text/gone'", "  known: text/task0, *"],
+        ["*gone is not a run directory", "  it has no run.json; *"],
+        ['>       assert "a" == "b"'],
+    ):
+        done.stdout.fnmatch_lines(lines, consecutive=True)
+    done.stdout.no_fnmatch_line("*harness/*")
+    done.stdout.no_fnmatch_line("*results/*")
+
+
 # Judgements
 
 
