@@ -232,7 +232,7 @@ def test_a_slip_of_the_pen_does_not_weaken_the_gate(pair):
 @pytest.mark.parametrize("attempts", [0, -1, 1001, 1.5, "3"])
 def test_attempts_that_cannot_be_run(tmp_path, attempts):
     suite = make_suite(tmp_path / "tiny", "one")
-    with pytest.raises(UsageError, match="attempts=.* can't be run\n  .*from 1 to 1000"):
+    with pytest.raises(UsageError, match=r"attempts=.* can't be run\n  .*from 1 to 1000"):
         Bench(tmp_path / "runs", tmp_path).run("reference", suite=str(suite), attempts=attempts)
 
 
