@@ -82,12 +82,16 @@ class Budgets:
 
 
 class RunBudget:
-    """What the run may still use; shared by its threads. ``cost_of`` prices tokens, ``None`` for an unknown price."""
+    """What the run may still use; shared by its threads. ``cost_of`` prices tokens, ``None`` for an unknown price.
+
+    ``tell`` is told what is spent, ``note`` why a provider is waited for.
+    """
 
     def __init__(self, budgets: Budgets | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.budgets = budgets or Budgets()
         self.cost_of: Callable[[Usage], Decimal | None] = lambda usage: None
         self.tell: Callable[[str], None] = lambda text: None
+        self.note: Callable[[str], None] = lambda text: None
         self._clock = clock
         self._began = clock()
         self._usage = Usage()
@@ -154,6 +158,10 @@ class RunBudget:
                 self.permit_call()
                 self._changed.wait(left)
         self.permit_call()
+
+    def say_wait(self, text: str) -> None:
+        """Tell ``note``, which is set after the model that waits was connected."""
+        self.note(text)
 
     def __str__(self) -> str:
         """What is spent and of how much, as it is shown."""

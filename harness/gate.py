@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import UsageError
 from results.judgement import Result
 from results.records import RunRecord
 from results.run_directory import RunDirectory, RunDirectoryError, find_runs
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from harness.task import Task
 
 CONFIGURED = ("agent", "model", "parameters", "simulated", "sandbox", "environments", "attempts", "seeds", "planned")
+MOST_ATTEMPTS = 1000  # as of ``bench run``
 
 
 class Bench:
@@ -49,7 +51,7 @@ class Bench:
         *,
         agent: str | None = None,
         suite: str = "core",
-        tasks: Sequence[str] = (),
+        tasks: str | Sequence[str] = (),
         attempts: int = 3,
         sandbox: str = "auto",
         effort: str | None = None,
@@ -62,6 +64,9 @@ class Bench:
 
         A run that was cut off is finished, and invalid trials of earlier processes are tried again. If only the
         checks changed since, the stored submissions are graded again, without a model.
+
+        Raises:
+            UsageError: what was asked for doesn't exist or can't be.
         """
         from harness import persona as personas
         from harness import run
@@ -70,9 +75,11 @@ class Bench:
         from harness.sandboxes import _choice
         from harness.task import load_suite, select
 
+        if not isinstance(attempts, int) or not 1 <= attempts <= MOST_ATTEMPTS:
+            raise UsageError(f"attempts={attempts!r} can't be run", f"write a whole number from 1 to {MOST_ATTEMPTS}")
         told = personas.load(self._persona(persona))
         folder = str(self._root / suite) if "/" in suite else suite
-        chosen_tasks = select(load_suite(folder), tuple(tasks))
+        chosen_tasks = select(load_suite(folder), (tasks,) if isinstance(tasks, str) else tuple(tasks))
         chosen = run.choose(model, agent, ModelParameters(effort, temperature, max_output_tokens, base_url))
         box = _choice.choose(sandbox, trusted=chosen.agent.trusted)
         with display(sys.stderr) as shown:

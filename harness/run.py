@@ -64,7 +64,7 @@ def choose(model: str, agent: str | None, parameters: ModelParameters, budgets: 
     driver = agents.create(agent or DEFAULT_AGENT)
     if not driver.needs_model:
         raise UsageError(f"the agent {agent!r} drives no model", "agents for models: oneshot, tools")
-    retry = RetryPolicy(sleep=budget.sleep, permit=budget.permit_call)
+    retry = RetryPolicy(sleep=budget.sleep, permit=budget.permit_call, tell=budget.say_wait)
     return Chosen(driver, models.connect(model, parameters, retry), model, parameters, budget)
 
 
@@ -245,6 +245,7 @@ class Session:
             ]
             plan = missing(self.directory, self.tasks, {entry.key for entry in finished})
             self.chosen.budget.tell = display.spent
+            self.chosen.budget.note = display.note
             self.chosen.budget.pay(paid(self.directory))
             run_all(
                 plan,

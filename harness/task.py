@@ -255,6 +255,10 @@ def load_suite(suite: str = "core") -> list[Task]:
     """All tasks of a suite by id. ``suite`` is a bundled suite's name or a folder of tasks."""
     folder = Path(suite) if Path(suite).is_dir() and "/" in suite else suites_folder() / suite
     if not folder.is_dir():
+        # As ``bench new task --suite NAME`` finds it or makes it.
+        for own in (Path(suite), Path("tasks", suite)):
+            if (own / "suite.toml").is_file():
+                raise UsageError(f"no bundled suite is called {suite!r}", f"if you mean the folder: --suite ./{own}")
         known = sorted(path.name for path in suites_folder().iterdir() if (path / "suite.toml").is_file())
         raise UsageError(f"unknown suite {suite!r}", f"known: {', '.join(known)}; or the path of a folder of tasks")
     tasks = sorted(_read_tasks(folder), key=lambda task: task.id)

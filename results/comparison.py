@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
+from typing import Literal, get_args
 
 from results.comparable import cautions, require_comparable, what_differs
 from results.errors import RunDirectoryError
@@ -105,8 +105,7 @@ class Comparison:
         return self.baseline.record.simulated
 
     def fails(self, on: FailOn) -> bool:
-        """``underpowered`` fails on a regression, too."""
-        return self.verdict == "regressed" or (on == "underpowered" and self.verdict == "underpowered")
+        return fails(self.verdict, on)
 
     def row(self, name: str) -> Row:
         """By ``score``, ``resolved``, a dimension's name or a clause's id.
@@ -117,6 +116,17 @@ class Comparison:
         return {row.name: row for row in (*self.clauses, *self.gate)}[name]
 
 
+def fails(verdict: Verdict, on: FailOn) -> bool:
+    """``underpowered`` fails on a regression, too.
+
+    Raises:
+        RunDirectoryError: ``on`` is neither; a slip of the pen must not weaken a gate.
+    """
+    if on not in (known := get_args(FailOn)):
+        raise RunDirectoryError(f"fail_on={on!r} is nothing to fail on", f"write one of: {', '.join(known)}")
+    return verdict == "regressed" or (on == "underpowered" and verdict == "underpowered")
+
+
 def compare(
     baseline: RunDirectory, candidate: RunDirectory, margin: float = MARGIN, alpha: float = ALPHA
 ) -> Comparison:
@@ -124,8 +134,10 @@ def compare(
 
     Raises:
         NotComparable: they didn't ask or grade the same.
-        RunDirectoryError: damaged, or no task has a grade in both.
+        RunDirectoryError: damaged, or no task has a grade in both; or ``margin`` is not between 0 and 1.
     """
+    if not 0 <= margin <= 1:
+        raise RunDirectoryError(f"margin={margin!r} is no loss of a score", "write a number from 0 to 1, such as 0.02")
     require_comparable(baseline, candidate)
     before, after = baseline.records(), candidate.records()
     measured = measure(before), measure(after)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from results.comparison import MARGIN, RESOLVED, SCORE, Comparison, FailOn, Row, compare
+from results.comparison import MARGIN, RESOLVED, SCORE, Comparison, FailOn, Row, compare, fails
 from results.comparison_rendering import cells_of, headline
 from results.errors import RunDirectoryError
 from results.measures import Measures, measure
@@ -59,14 +59,14 @@ class Measured:
 
         Raises:
             NotComparable: the baseline asked or graded something else.
+            RunDirectoryError: it has no grade for this, or ``margin`` or ``fail_on`` can't be.
         """
         comparison = self.result.compared(baseline, margin)
         try:
             row = comparison.row(self.name)
         except KeyError:
             raise RunDirectoryError(f"{baseline.directory.path} has no grade for {self.name!r}") from None
-        failed = row.verdict == "regressed" or (fail_on == "underpowered" and row.verdict == "underpowered")
-        return Judgement(not failed, _told(row, comparison))
+        return Judgement(not fails(row.verdict, fail_on), _told(row, comparison))
 
     def at_least(self, threshold: float) -> Judgement:
         """Whether the mean is at least this; says nothing of chance, so leave it room."""

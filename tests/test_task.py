@@ -197,6 +197,17 @@ def test_an_unknown_suite_lists_the_known_ones(name: str) -> None:
     assert "core" in caught.value.mend or "no task in" in caught.value.problem
 
 
+@pytest.mark.parametrize("folder", ["mine", "tasks/mine"])
+def test_a_suite_of_ones_own_is_named_by_its_path(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_suite(tmp_path / folder, "a")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / folder / "suite.toml").touch()
+    with pytest.raises(UsageError, match="no bundled suite is called 'mine'") as caught:
+        load_suite("mine")
+    assert caught.value.mend.endswith(f"--suite ./{folder}")
+    assert load_suite(f"./{folder}")
+
+
 def test_a_suite_without_a_task(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no task in"):
         load_suite(str(tmp_path))

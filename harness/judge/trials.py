@@ -83,7 +83,7 @@ def appoint(model: str, base_url: str | None, votes: int, budget: RunBudget, pri
     if model.partition("/")[0] not in (known := discovery.names(models.__name__)):
         raise UsageError(f"no model that could judge is called {model!r}", f"known: {', '.join(known)}, each /NAME")
     parameters = ModelParameters(base_url=base_url)
-    retry = RetryPolicy(sleep=budget.sleep, permit=budget.permit_call)
+    retry = RetryPolicy(sleep=budget.sleep, permit=budget.permit_call, tell=budget.say_wait)
     try:
         connected = models.connect(model, parameters, retry)
     except UsageError as error:
@@ -121,6 +121,7 @@ def judge_run(writer: RunWriter, appointed: Appointed, display: Display) -> None
     if not waiting_ones:
         return
     _write(judges.judge_file(directory, judge.judge), judge)
+    appointed.budget.note = display.note
     display.note(f"{judge.model} judges {len(waiting_ones)} deliverables, {appointed.votes} votes a rubric")
     side_by_side(waiting_ones, one, display.note, "what is being judged is", concurrency=AT_A_TIME)
 

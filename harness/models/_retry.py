@@ -57,7 +57,8 @@ class Failure:
 class RetryPolicy:
     """Bounded tries with growing waits; ``retry-after`` is obeyed, by all who share ``throttle``.
 
-    ``permit`` raises what ends the work instead of another attempt, as ``sleep`` may instead of a wait.
+    ``permit`` raises what ends the work instead of another attempt, as ``sleep`` may instead of a wait. ``tell`` is
+    told of each wait, for a server that isn't there is otherwise silence for minutes.
     """
 
     tries: int = 10
@@ -67,6 +68,7 @@ class RetryPolicy:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     permit: Callable[[], None] = lambda: None
+    tell: Callable[[str], None] = lambda text: None
     throttle: Throttle = field(default_factory=Throttle)
 
     def call(self, provider: str, key_variable: str, request: Callable[[], T]) -> tuple[T, float, float]:
@@ -99,6 +101,7 @@ class RetryPolicy:
             wait=self._wait,
             stop=lambda state: state.attempt_number >= self.tries or self.clock() - began > self.longest_total,
             sleep=self.sleep,
+            before_sleep=lambda state: self.tell(f"{provider}: {self._told(state)}"),
             reraise=True,
         )
         try:
@@ -119,6 +122,11 @@ class RetryPolicy:
         grow = tenacity.wait_exponential(multiplier=self.first_wait) + tenacity.wait_random(0, self.first_wait)
         return min(grow(state), self.longest_wait)
 
+    def _told(self, state: tenacity.RetryCallState) -> str:
+        error = state.outcome.exception() if state.outcome else None
+        text = understand(error).text if error else ""
+        return f"{text}; trying again in {state.upcoming_sleep:.0f} s ({state.attempt_number + 1} of {self.tries})"
+
 
 def _final(provider: str, failure: Failure, attempts: tenacity.Retrying) -> InfrastructureError:
     tries = attempts.statistics.get("attempt_number", 1)
@@ -132,13 +140,22 @@ def understand(error: BaseException, key_variable: str = "the key") -> Failure:
     if isinstance(error, httpx2.TimeoutException) or name == "APITimeoutError":
         return Failure("provider-timeout", "the provider didn't answer in time", True)
     if isinstance(error, httpx2.TransportError) or name == "APIConnectionError":
-        return Failure("provider-error", "the connection failed or was cut", True, "check the network")
+        return Failure("provider-error", _cut(error), True, "check the network and the server's address")
     if name == "APIResponseValidationError" or isinstance(error, (httpx2.DecodingError, json.JSONDecodeError)):
         return Failure("provider-error", "the provider's answer could not be read", True)
     status = _status(error)
     if status is None:
         return Failure("provider-error", f"{name}", False)
     return _understand_status(status, error, key_variable)
+
+
+def _cut(error: BaseException | None) -> str:
+    """Why there is no connection, in the words of the operating system if it has some."""
+    while error:
+        if isinstance(error, OSError) and error.strerror:
+            return f"the connection failed ({error.strerror})"
+        error = error.__cause__ or error.__context__
+    return "the connection failed or was cut"
 
 
 def _understand_status(status: int, error: BaseException, key_variable: str) -> Failure:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.gate import configuration_digest
+from harness.errors import UsageError
+from harness.gate import Bench, configuration_digest
 from harness.sandboxes._environments import cache_folder
 from results.judgement import Result
 from results.run_directory import RunDirectory, RunDirectoryError
@@ -150,6 +151,50 @@ def test_the_folder_of_the_runs_is_a_setting(repository):
     repository.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_an_error_of_ours_shows_its_message_alone(repository, monkeypatch):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    repository.makepyfile(
+        """
+        import pytest
+        from harness.errors import UsageError
+
+        def test_key(bench):
+            bench.run(model="anthropic/x", suite="./suites/tiny")
+
+        @pytest.fixture
+        def baseline(bench):
+            return bench.run(model="reference", suite="./suites/tiny", persona="GONE.md")
+
+        def test_persona(baseline): pass
+
+        def test_task(bench):
+            bench.run(model="reference", suite="./suites/tiny", tasks="text/gone")
+
+        def test_run(bench):
+            bench.baseline("gone")
+
+        def test_it_can_be_caught(bench):
+            with pytest.raises(UsageError):
+                bench.run(model="unknown")
+
+        def test_its_own_failures_are_whole(bench):
+            assert "a" == "b"
+        """
+    )
+    done = repository.runpytest_subprocess()
+    done.assert_outcomes(passed=1, failed=4, errors=1)
+    for lines in (
+        ["no persona '*GONE.md'", "  known: data-engineer, none; *"],
+        ["anthropic/x needs a key", "  set ANTHROPIC_API_KEY"],
+        ["unknown task 'text/gone'", "  known: text/task0, *"],
+        ["*gone is not a run directory", "  it has no run.json; *"],
+        ['>       assert "a" == "b"'],
+    ):
+        done.stdout.fnmatch_lines(lines, consecutive=True)
+    done.stdout.no_fnmatch_line("*harness/*")
+    done.stdout.no_fnmatch_line("*results/*")
+
+
 # Judgements
 
 
@@ -171,6 +216,30 @@ def test_a_judgement_is_about_what_was_asked(pair):
     assert not bad.resolved.not_worse_than(good)
     assert good.not_worse_than(bad)
     assert not bad.not_worse_than(good)
+
+
+def test_a_slip_of_the_pen_does_not_weaken_the_gate(pair):
+    good, bad = pair
+    for asked in (good, good.score):
+        with pytest.raises(RunDirectoryError, match="fail_on='underpowerd'") as caught:
+            asked.not_worse_than(bad, fail_on="underpowerd")
+        assert caught.value.mend == "write one of: regression, underpowered"
+        for margin in (2, -0.1, float("nan")):
+            with pytest.raises(RunDirectoryError, match=r"margin=.* is no loss of a score\n  .*from 0 to 1"):
+                asked.not_worse_than(bad, margin=margin)
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 1001, 1.5, "3"])
+def test_attempts_that_cannot_be_run(tmp_path, attempts):
+    suite = make_suite(tmp_path / "tiny", "one")
+    with pytest.raises(UsageError, match=r"attempts=.* can't be run\n  .*from 1 to 1000"):
+        Bench(tmp_path / "runs", tmp_path).run("reference", suite=str(suite), attempts=attempts)
+
+
+def test_one_task_needs_no_list(tmp_path):
+    suite = make_suite(tmp_path / "tiny", "one")
+    with pytest.raises(UsageError, match="unknown task 'text/two'"):
+        Bench(tmp_path / "runs", tmp_path).run("reference", suite=str(suite), tasks="text/two")
 
 
 def test_a_judgement_says_what_it_rests_on(pair):
@@ -214,8 +283,6 @@ def graders(digest: str, prefix: str = "d-") -> dict:
 
 
 def test_a_baseline_is_a_folder(tmp_path, pair):
-    from harness.gate import Bench
-
     bench = Bench(tmp_path / "runs", tmp_path)
     assert bench.baseline("base").score.value == 1.0
     assert isinstance(bench.baseline("base").directory, RunDirectory)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness import models
+from harness import models, run
 from harness.errors import InfrastructureError
 from harness.models import Message, ModelParameters
 from harness.models._retry import RetryPolicy
@@ -100,6 +100,29 @@ def test_nobody_waits_for_hours(provider: ProviderServer) -> None:
         connected(provider, "anthropic", clock).reply("", HELLO, [])
     assert caught.value.cause == "provider-rate-limit"
     assert clock.sleeps == []
+
+
+def test_each_wait_is_told(provider: ProviderServer) -> None:
+    provider.say(Failure(429, "slow down", retry_after=0), Failure(500, "oops"), Answer("at last"))
+    told: list[str] = []
+    connected(provider, "openai", Clock(), tell=told.append, first_wait=0).reply("", HELLO, [])
+    assert told == [
+        "openai: status 429: slow down; trying again in 0 s (2 of 10)",
+        "openai: status 500: oops; trying again in 0 s (3 of 10)",
+    ]
+
+
+def test_a_server_that_is_not_there_is_told_at_once() -> None:
+    clock, told = Clock(), list[str]()
+    choice = run.choose("openai-compatible/x", None, ModelParameters(base_url="http://127.0.0.1:9/v1"))
+    choice.budget.note = told.append
+    model: Any = choice.model
+    model = dataclasses.replace(model, retry=dataclasses.replace(model.retry, sleep=clock.sleep, clock=clock, tries=2))
+    with pytest.raises(InfrastructureError, match=r"the connection failed \(Connection refused\) after 2 tries"):
+        model.reply("", HELLO, [])
+    (note,) = told
+    assert note.startswith("openai-compatible: the connection failed (Connection refused); trying again in ")
+    assert note.endswith(" s (2 of 2)")
 
 
 def test_waits_grow_and_stay_below_their_limit(provider: ProviderServer) -> None:
