@@ -143,8 +143,6 @@ class RunDirectory:
         try:
             content = file.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            if not path.exists():
-                raise RunDirectoryError(f"{path} does not exist", _known_runs(path)) from None
             raise RunDirectoryError(
                 f"{path} is not a run directory", f"it has no run.json; {_known_runs(path)}"
             ) from None
@@ -338,7 +336,7 @@ def _known_runs(path: Path) -> str:
     runs = find_runs(path) or find_runs(path.parent if path.parent != Path() else Path("runs"))
     if not runs:
         return "`bench run` says where it puts its run"
-    return f"known runs: {', '.join(str(run) for run in runs[-5:])}"
+    return f"runs there: {', '.join(str(run) for run in runs[-5:])}"
 
 
 def _plain(error: pydantic.ValidationError) -> str:

@@ -187,7 +187,7 @@ def test_an_error_of_ours_shows_its_message_alone(repository, monkeypatch):
         ["no persona '*GONE.md'", "  known: data-engineer, none; *"],
         ["anthropic/x needs a key", "  set ANTHROPIC_API_KEY"],
         ["unknown task 'text/gone'", "  known: text/task0, *"],
-        ["*gone does not exist"],
+        ["*gone is not a run directory", "  it has no run.json; *"],
         ['>       assert "a" == "b"'],
     ):
         done.stdout.fnmatch_lines(lines, consecutive=True)
@@ -286,5 +286,5 @@ def test_a_baseline_is_a_folder(tmp_path, pair):
     bench = Bench(tmp_path / "runs", tmp_path)
     assert bench.baseline("base").score.value == 1.0
     assert isinstance(bench.baseline("base").directory, RunDirectory)
-    with pytest.raises(RunDirectoryError, match="nowhere does not exist"):
+    with pytest.raises(RunDirectoryError, match="not a run directory"):
         bench.baseline("nowhere")

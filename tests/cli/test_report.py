@@ -56,10 +56,10 @@ def test_what_is_left_out_is_told(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["report", "nowhere"], "nowhere does not exist"),
+        (["report", "nowhere"], "nowhere is not a run directory"),
         (["report", "runs/new", "-o", "mine"], "mine holds something that is no report"),
         (["report", "--baseline", "mine"], "mine is not a run directory"),
-        (["view", "nowhere", "--no-open"], "nowhere does not exist"),
+        (["view", "nowhere", "--no-open"], "nowhere is not a run directory"),
         (["view", "--baseline", "mine", "--no-open"], "mine is not a run directory"),
     ],
 )
