@@ -24,7 +24,6 @@ def load(package: str, name: str) -> ModuleType:
     """Import the module of one of a kind; an unknown name is the user's mistake and lists the known ones."""
     known = names(package)
     if name not in known:
-        kind = package.rpartition(".")[2]
-        kind = kind.removesuffix("es") if kind.endswith("xes") else kind.removesuffix("s")
+        kind = package.rpartition(".")[2].rstrip("s")
         raise UsageError(f"unknown {kind} {name!r}", f"known: {', '.join(known)}")
     return importlib.import_module(f"{package}.{name.replace('-', '_')}")

@@ -103,11 +103,6 @@ class Run:
         return cls(directory.record, directory.records())
 
 
-def graded(trials: Iterable[TrialRecord]) -> int:
-    """How many of them have a grade: of two copies of a run, the one with more is the newer."""
-    return sum(trial.status == "graded" for trial in trials)
-
-
 def parameters_of(record: RunRecord) -> str:
     return " ".join(f"{name}={value}" for name, value in sorted(record.settings.items()))
 

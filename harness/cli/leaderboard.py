@@ -66,32 +66,22 @@ def _read(folders: tuple[Path, ...], named: bool) -> list[Run]:
     """The runs in the folders. A run that can't be read is an error if it was named, else a warning."""
     from results.leaderboard import Run
     from results.run_directory import RunDirectory, find_runs
-    from results.tables import graded
 
-    found: dict[str, tuple[Path, Run]] = {}
+    found = {}
     for folder in folders:
         paths = find_runs(folder)
         if not paths and named:
             RunDirectory.open(folder)  # says what is wrong with it
         for path in paths:
             try:
-                run = Run.read(RunDirectory.open(path))
+                found[path.resolve()] = Run.read(RunDirectory.open(path))
             except RunDirectoryError as error:
                 if path in folders:
                     raise
                 click.echo(f"left out: {one_line(error.problem)}", err=True)
-                continue
-            # Its trials must not count twice.
-            name = run.record.run
-            known, other = found.setdefault(name, (path, run))
-            if known.resolve() != path.resolve():
-                more = graded(run.trials) > graded(other.trials)
-                found[name] = (path, run) if more else (known, other)
-                copy = known if more else path
-                click.echo(f"left out: {one_line(str(copy))} is the run {one_line(name)} once more", err=True)
     if not found:
         raise UsageError(
             f"there is no readable run below {', '.join(map(str, folders))}",
             "make one: bench run --model reference",
         )
-    return [run for _, run in found.values()]
+    return list(found.values())

@@ -16,7 +16,6 @@ from results.leaderboard import By, Leaderboard, Run, leaderboards
 from results.records import TrialRecord, slug
 from results.rendering import Row
 from results.run_directory import RunDirectory, TrialFolder, find_runs
-from results.tables import graded
 
 # Comparisons of every run with every other, unless a baseline is named: beyond it nobody reads them all.
 MOST_PAIRS = 15
@@ -196,13 +195,10 @@ def read(folders: Sequence[Path], baseline: Path | None = None, *, strict: bool 
             left_out.append(error.problem)
             continue
         # Its trials must not count twice.
-        known = found.setdefault(run.id, run)
-        if not _same(known.directory.path, path):
-            shown, copy = (run, known) if graded(run.trials) > graded(known.trials) else (known, run)
-            found[run.id] = shown
-            left_out.append(
-                f"{copy.directory.path} is the run {run.id} once more, which is shown from {shown.directory.path}"
-            )
+        if (known := found.get(run.id)) is None:
+            found[run.id] = run
+        elif known.directory.path.resolve() != path.resolve():
+            left_out.append(f"{path} is the run {run.id} once more, which is shown from {known.directory.path}")
     yardstick = next((run for run in found.values() if baseline and _same(run.directory.path, baseline)), None)
     return Source(tuple(found.values()), tuple(left_out), yardstick)
 

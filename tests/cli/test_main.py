@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
@@ -130,27 +129,6 @@ def test_help_names_every_command_and_imports_none(tmp_path):
         assert f"\n  {path.stem.replace('_', '-')} " in shown.stdout
     assert "Rank the configurations of finished and unfinished runs" in shown.stdout
     assert shown.stdout.endswith("[]\n")
-
-
-def test_copies_of_a_run_count_once_on_a_leaderboard(tmp_path):
-    run = RunDirectory.create(tmp_path / "runs" / "r1", run_record())
-    with run.writing() as writer:
-        writer.append_trial(trial_record())
-    for name, trials in (("a", ""), ("z", run.trials_file.read_text())):
-        shutil.copytree(run.path, tmp_path / "runs" / name)
-        (tmp_path / "runs" / name / "trials.jsonl").write_text(trials)
-    shown = bench("leaderboard", "--json", cwd=tmp_path)
-    (board,) = json.loads(shown.stdout)["tables"]
-    assert [row["graded"] for row in board["rows"]] == [1]
-    assert [line.partition(" is the run ")[0] for line in shown.stderr.splitlines()] == [
-        "left out: runs/a",
-        "left out: runs/z",
-    ]
-
-
-def test_an_unknown_sandbox_is_called_one(tmp_path):
-    said = bench("run", "--model", "reference", "--sandbox", "foo", cwd=tmp_path)
-    assert (said.returncode, "unknown sandbox 'foo'" in said.stderr) == (2, True)
 
 
 def test_a_leaderboard_imports_no_slow_library_that_it_needs_nothing_of(tmp_path):

@@ -161,15 +161,6 @@ def test_a_copy_of_a_run_does_not_count_twice(tmp_path):
     assert "once more" in source.left_out[0]
 
 
-def test_of_copies_the_one_with_most_grades_is_shown(tmp_path):
-    uniform(tmp_path / "whole", GOOD)
-    shutil.copytree(tmp_path / "whole", tmp_path / "a-copy")
-    (tmp_path / "a-copy" / "trials.jsonl").write_text("")
-    source = read([tmp_path])
-    assert [run.directory.path.name for run in source.runs] == ["whole"]
-    assert "a-copy is the run" in source.left_out[0]
-
-
 def test_what_is_missing_of_a_trial_is_a_marked_gap(tmp_path):
     run = ordinary_run(tmp_path / "run", 0.5)
     run.trial(*KEY).transcript.unlink()
