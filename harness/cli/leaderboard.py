@@ -63,18 +63,19 @@ def command(runs: tuple[Path, ...], by: By | None, form: str | None) -> None:
 
 
 def _read(folders: tuple[Path, ...], named: bool) -> list[Run]:
-    """The runs in the folders. A run that can't be read is an error if it was named, else a warning."""
+    """The runs in the folders, each once. A run that can't be read is an error if it was named, else a warning."""
+    from results.copies import copies
     from results.leaderboard import Run
     from results.run_directory import RunDirectory, find_runs
 
-    found = {}
+    found: dict[Path, tuple[Path, Run]] = {}
     for folder in folders:
         paths = find_runs(folder)
         if not paths and named:
             RunDirectory.open(folder)  # says what is wrong with it
         for path in paths:
             try:
-                found[path.resolve()] = Run.read(RunDirectory.open(path))
+                found[path.resolve()] = path, Run.read(RunDirectory.open(path))
             except RunDirectoryError as error:
                 if path in folders:
                     raise
@@ -84,4 +85,8 @@ def _read(folders: tuple[Path, ...], named: bool) -> list[Run]:
             f"there is no readable run below {', '.join(map(str, folders))}",
             "make one: bench run --model reference",
         )
-    return list(found.values())
+    runs = dict(found.values())
+    left_out = copies(runs)
+    for problem in left_out.values():
+        click.echo(f"left out: {one_line(problem)}", err=True)
+    return [run for path, run in runs.items() if path not in left_out]
