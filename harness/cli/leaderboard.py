@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.errors import UsageError
+from harness.cli._runs import no_run_below
 from results.errors import RunDirectoryError
 from results.text import one_line
 
@@ -81,10 +81,7 @@ def _read(folders: tuple[Path, ...], named: bool) -> list[Run]:
                     raise
                 click.echo(f"left out: {one_line(error.problem)}", err=True)
     if not found:
-        raise UsageError(
-            f"there is no readable run below {', '.join(map(str, folders))}",
-            "make one: bench run --model reference",
-        )
+        raise no_run_below(folders)
     runs = dict(found.values())
     left_out = copies(runs)
     for problem in left_out.values():

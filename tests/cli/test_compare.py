@@ -106,7 +106,7 @@ def test_junit_is_written_beside_any_form(runs, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["base", "nowhere"], "nowhere is not a run directory"),
+        (["base", "nowhere"], "nowhere does not exist"),
         (["base"], "Missing argument 'CANDIDATE'"),
         (["base", "same", "--fail-on", "mood"], "mood"),
         (["base", "same", "--margin", "2"], "2"),

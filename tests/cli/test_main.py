@@ -216,7 +216,7 @@ def test_without_a_run_the_leaderboard_says_how_to_make_one(tmp_path):
     assert "bench run --model reference" in ended.stderr
     ended = bench("leaderboard", "nowhere", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "nowhere is not a run directory" in ended.stderr
+    assert "nowhere does not exist" in ended.stderr
 
 
 def test_the_leaderboard_on_a_terminal(runs):

@@ -169,7 +169,9 @@ def test_of_two_copies_the_one_with_more_graded_trials_is_shown(tmp_path):
     [run] = source.runs
     assert (run.directory.path, len(run.trials)) == (tmp_path / "zrun", 8)
     assert source.baseline is run
-    assert source.left_out[0].endswith(f"copied-early is the run zrun once more, which is taken from {run.directory.path}")
+    assert source.left_out[0].endswith(
+        f"copied-early is the run zrun once more, which is taken from {run.directory.path}"
+    )
 
 
 def test_what_is_missing_of_a_trial_is_a_marked_gap(tmp_path):
