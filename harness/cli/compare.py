@@ -64,8 +64,6 @@ def command(
     found = compare(RunDirectory.open(baseline), RunDirectory.open(candidate), margin, alpha)
     reason: FailOn = "underpowered" if fail_on == "underpowered" else "regression"
     failed = found.fails(reason)
-    if junit:
-        write_whole(junit, as_junit(found, reason))
     if form == "json":
         click.echo(rendering.as_json(found, fail_on=reason, failed=failed, diffs=diffs))
     elif form == "markdown":
@@ -75,3 +73,5 @@ def command(
 
         show(rendering.for_terminal(found, clauses=clauses, diffs=diffs))
     return EXIT_GATE_FAILED if failed else EXIT_FINE
+    if junit:
+        write_whole(junit, as_junit(found, reason))

@@ -103,6 +103,15 @@ def test_junit_is_written_beside_any_form(runs, capsys):
     assert json.loads(capsys.readouterr().out)["failed"]
 
 
+def test_the_verdict_is_told_also_if_junit_cannot_be_written(runs, capsys):
+    assert cli.execute(["compare", "base", "worse", "--junit", "missing/gate.xml"]) == 3
+    told = capsys.readouterr()
+    assert told.out.startswith("regressed: score ")
+    assert told.err == "error: can't write missing/gate.xml: No such file or directory\n" + (
+        "  check that the folder exists and is writable\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
