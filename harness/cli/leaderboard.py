@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli._options import form_option
 from harness.cli._runs import no_run_below
 from results.errors import RunDirectoryError
 from results.text import one_line
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     type=click.Choice(["dimension", "technology", "responsibility", "difficulty"]),
     help="A table for each of them instead of one in all.",
 )
-@click.option("--markdown", "form", flag_value="markdown", type=str, help="Tables in Markdown.")
-@click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
-@click.option("--csv", "form", flag_value="csv", type=str, help="All columns as CSV, one block a table.")
-@click.option("--html", "form", flag_value="html", type=str, help="A page that stands alone, without a script.")
+@form_option("markdown", "Tables in Markdown.")
+@form_option("json", "Everything as JSON.")
+@form_option("csv", "All columns as CSV, one block a table.")
+@form_option("html", "A page that stands alone, without a script.")
 def command(runs: tuple[Path, ...], by: By | None, form: str | None) -> None:
     """Rank the configurations (model, agent, persona, parameters) of RUNS.
 

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli._options import form_option
+
 if TYPE_CHECKING:
     from results.scorecard import Scorecard
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--markdown", "form", flag_value="markdown", type=str, help="GitHub-flavoured Markdown.")
-@click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
+@form_option("markdown", "GitHub-flavoured Markdown.")
+@form_option("json", "Everything as JSON.")
 def command(runs: tuple[Path, ...], form: str | None) -> None:
     """Show by clause of the persona in how many trials of each RUN it was obeyed; several runs stand side by side.
 

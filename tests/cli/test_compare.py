@@ -119,6 +119,8 @@ def test_the_verdict_is_told_also_if_junit_cannot_be_written(runs, capsys):
         (["base"], "Missing argument 'CANDIDATE'"),
         (["base", "same", "--fail-on", "mood"], "mood"),
         (["base", "same", "--margin", "2"], "2"),
+        (["base", "same", "--markdown", "--json"], "--markdown and --json are two forms"),
+        (["base", "same", "--json", "--markdown"], "--json and --markdown are two forms"),
         (["base", "simulated"], "simulated/one is simulated and base is real"),
         (["base", "regraded"], "graded by different checks"),
     ],

@@ -210,6 +210,15 @@ def test_of_two_copies_of_a_run_the_one_with_more_graded_trials_counts(runs, mon
     assert capsys.readouterr().out == both.out
 
 
+@pytest.mark.parametrize("command", ["leaderboard", "scorecard"])
+def test_two_forms_at_once_are_refused(command, runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    assert cli.execute([command, "runs/r1", "--markdown", "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "error: --markdown and --json are two forms of one output\n  choose one of them\n"
+
+
 def test_without_a_run_the_leaderboard_says_how_to_make_one(tmp_path):
     ended = bench("leaderboard", cwd=tmp_path)
     assert ended.returncode == 2
