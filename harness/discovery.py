@@ -12,6 +12,9 @@ from types import ModuleType
 
 from harness.errors import UsageError
 
+# Of the packages whose name is not the singular with an "s".
+SINGULARS = {"cli": "command", "sandboxes": "sandbox"}
+
 
 def names(package: str) -> list[str]:
     """The names of a kind, sorted, without importing any of its modules."""
@@ -24,6 +27,7 @@ def load(package: str, name: str) -> ModuleType:
     """Import the module of one of a kind; an unknown name is the user's mistake and lists the known ones."""
     known = names(package)
     if name not in known:
-        kind = package.rpartition(".")[2].rstrip("s")
-        raise UsageError(f"unknown {kind} {name!r}", f"known: {', '.join(known)}")
+        kind = package.rpartition(".")[2]
+        one = SINGULARS.get(kind, kind.removesuffix("s"))
+        raise UsageError(f"unknown {one} {name!r}", f"known: {', '.join(known)}")
     return importlib.import_module(f"{package}.{name.replace('-', '_')}")

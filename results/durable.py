@@ -83,7 +83,9 @@ def writing(path: Path) -> Iterator[None]:
             mend = "free some space (or raise the limit)"
         else:
             mend = "check that the folder exists and is writable"
-        mend += "; a run goes on with --resume, its finished trials are safe"
+        # Path.is_file() raises in a folder that this user may not search.
+        if any(os.path.isfile(folder / "run.json") for folder in path.parents):  # noqa: PTH113
+            mend += "; a run goes on with --resume, its finished trials are safe"
         raise RunWriteError(f"can't write {path}: {error.strerror or error}", mend) from error
 
 

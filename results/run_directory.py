@@ -143,6 +143,8 @@ class RunDirectory:
         try:
             content = file.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
+            if not path.exists():
+                raise RunDirectoryError(f"{path} does not exist", _known_runs(path)) from None
             raise RunDirectoryError(
                 f"{path} is not a run directory", f"it has no run.json; {_known_runs(path)}"
             ) from None
@@ -333,10 +335,10 @@ def _read_record(file: Path, content: bytes) -> RunRecord:
 
 
 def _known_runs(path: Path) -> str:
-    runs = find_runs(path) or find_runs(path.parent if path.parent != Path() else Path("runs"))
-    if not runs:
-        return "`bench run` says where it puts its run"
-    return f"runs there: {', '.join(str(run) for run in runs[-5:])}"
+    for folder in (path, path.parent if path.parent != Path() else Path("runs")):
+        if runs := find_runs(folder):
+            return f"runs in {folder}: {', '.join(str(run) for run in runs[-5:])}"
+    return "`bench run` says where it puts its run"
 
 
 def _plain(error: pydantic.ValidationError) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Says = Mapping[str, str]
 
 NOT_SAID = "not said"
+NOT_TESTED = "not tested"  # the persona says it, and no check of the run's tasks names it
 EVIDENCE = 200  # characters of a failed check that are shown
 
 
@@ -143,7 +144,10 @@ def rows_of(cards: Sequence[Scorecard], says: Sequence[Says]) -> list[list[str]]
 def _side_by_side(name: str, cards: Sequence[Scorecard], says: Sequence[Says]) -> Iterator[str]:
     for card, said in zip(cards, says, strict=True):
         row = card.row(name)
-        yield f"{obeyed(row)}{'' if name in said else f', {NOT_SAID}'}"
+        if name in said:
+            yield obeyed(row) if row else NOT_TESTED
+        else:
+            yield f"{obeyed(row)}, {NOT_SAID}"
 
 
 def obeyed(row: ClauseRow | None) -> str:

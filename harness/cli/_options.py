@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
+
+from harness.errors import UsageError
 
 
 class Parsed(click.ParamType[Any]):
@@ -21,3 +24,19 @@ class Parsed(click.ParamType[Any]):
 
 
 DOLLARS, DURATION = Parsed("dollars", "parse_dollars"), Parsed("duration", "parse_duration")
+
+
+def form_option(name: str, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option that has the command print in another form: its ``form`` is ``name``, and None without any.
+
+    Two of them together are a usage error, for only one can be printed.
+    """
+
+    def choose(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+        chosen = context.params.setdefault("form", None)
+        if given and chosen:
+            raise UsageError(f"--{chosen} and --{name} are two forms of one output", "choose one of them")
+        if given:
+            context.params["form"] = name
+
+    return click.option(f"--{name}", is_flag=True, expose_value=False, callback=choose, help=help)

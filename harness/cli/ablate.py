@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from harness.cli._options import form_option
 from harness.errors import EXIT_FINE, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, InfrastructureError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ KEPT_WITH_RESUME = {
     "persona",
     "yes",
     "every-effect",
-    "form",
 }
 
 
@@ -66,8 +66,8 @@ KEPT_WITH_RESUME = {
 @click.option("--resume", type=click.Path(path_type=Path), help="Finish what is missing of this ablation; show it.")
 @click.option("--retry-invalid", is_flag=True, help="With --resume: try trials again in which the world failed.")
 @click.option("--every-effect", is_flag=True, help="Show also the effects that nothing can be told of.")
-@click.option("--markdown", "form", flag_value="markdown", type=str, help="GitHub-flavoured Markdown.")
-@click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
+@form_option("markdown", "GitHub-flavoured Markdown.")
+@form_option("json", "Everything as JSON.")
 @click.pass_context
 def command(
     context: click.Context,

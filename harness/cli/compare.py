@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli._options import form_option
 from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
 
 
@@ -33,9 +34,9 @@ from harness.errors import EXIT_FINE, EXIT_GATE_FAILED, UsageError
 @click.option("--clauses", is_flag=True, help="Show each clause, also if the personas are the same.")
 @click.option("--diffs", is_flag=True, help="Show how the two submissions of each turned task differ.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML to this file.")
-@click.option("--markdown", "form", flag_value="markdown", type=str, help="GitHub-flavoured Markdown.")
+@form_option("markdown", "GitHub-flavoured Markdown.")
 @click.option("--report", metavar="WHERE", help="Markdown's links lead into this report: an address, or a folder.")
-@click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
+@form_option("json", "Everything as JSON.")
 def command(
     baseline: Path,
     candidate: Path,
@@ -64,8 +65,6 @@ def command(
     found = compare(RunDirectory.open(baseline), RunDirectory.open(candidate), margin, alpha)
     reason: FailOn = "underpowered" if fail_on == "underpowered" else "regression"
     failed = found.fails(reason)
-    if junit:
-        write_whole(junit, as_junit(found, reason))
     if form == "json":
         click.echo(rendering.as_json(found, fail_on=reason, failed=failed, diffs=diffs))
     elif form == "markdown":
@@ -74,4 +73,6 @@ def command(
         from harness.cli._show import show
 
         show(rendering.for_terminal(found, clauses=clauses, diffs=diffs))
+    if junit:
+        write_whole(junit, as_junit(found, reason))
     return EXIT_GATE_FAILED if failed else EXIT_FINE

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.errors import UsageError
+from harness.cli._options import form_option
+from harness.cli._runs import no_run_below
 from results.errors import RunDirectoryError
 from results.text import one_line
 
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     type=click.Choice(["dimension", "technology", "responsibility", "difficulty"]),
     help="A table for each of them instead of one in all.",
 )
-@click.option("--markdown", "form", flag_value="markdown", type=str, help="Tables in Markdown.")
-@click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
-@click.option("--csv", "form", flag_value="csv", type=str, help="All columns as CSV, one block a table.")
-@click.option("--html", "form", flag_value="html", type=str, help="A page that stands alone, without a script.")
+@form_option("markdown", "Tables in Markdown.")
+@form_option("json", "Everything as JSON.")
+@form_option("csv", "All columns as CSV, one block a table.")
+@form_option("html", "A page that stands alone, without a script.")
 def command(runs: tuple[Path, ...], by: By | None, form: str | None) -> None:
     """Rank the configurations (model, agent, persona, parameters) of RUNS.
 
@@ -63,25 +64,27 @@ def command(runs: tuple[Path, ...], by: By | None, form: str | None) -> None:
 
 
 def _read(folders: tuple[Path, ...], named: bool) -> list[Run]:
-    """The runs in the folders. A run that can't be read is an error if it was named, else a warning."""
+    """The runs in the folders, each once. A run that can't be read is an error if it was named, else a warning."""
+    from results.copies import copies
     from results.leaderboard import Run
     from results.run_directory import RunDirectory, find_runs
 
-    found = {}
+    found: dict[Path, tuple[Path, Run]] = {}
     for folder in folders:
         paths = find_runs(folder)
         if not paths and named:
             RunDirectory.open(folder)  # says what is wrong with it
         for path in paths:
             try:
-                found[path.resolve()] = Run.read(RunDirectory.open(path))
+                found[path.resolve()] = path, Run.read(RunDirectory.open(path))
             except RunDirectoryError as error:
                 if path in folders:
                     raise
                 click.echo(f"left out: {one_line(error.problem)}", err=True)
     if not found:
-        raise UsageError(
-            f"there is no readable run below {', '.join(map(str, folders))}",
-            "make one: bench run --model reference",
-        )
-    return list(found.values())
+        raise no_run_below(folders)
+    runs = dict(found.values())
+    left_out = copies(runs)
+    for problem in left_out.values():
+        click.echo(f"left out: {one_line(problem)}", err=True)
+    return [run for path, run in runs.items() if path not in left_out]

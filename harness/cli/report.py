@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from harness.errors import UsageError
+from harness.cli._runs import no_run_below
 
 
 @click.command()
@@ -30,16 +30,17 @@ def command(runs: tuple[Path, ...], output: Path, baseline: Path | None) -> None
     left out, and named on the first page.
     """
     from results.report import Site, read, write_site
+    from results.run_directory import find_runs
     from results.text import one_line
 
-    source = read(runs or (Path("runs"),), baseline)
+    folders = runs or (Path("runs"),)
+    if not (runs or find_runs(*folders)):
+        raise no_run_below(folders)
+    source = read(folders, baseline)
     for problem in source.left_out:
         click.echo(f"left out: {one_line(problem)}", err=True)
     if not source.runs:
-        raise UsageError(
-            f"there is no readable run below {', '.join(map(str, runs or ['runs']))}",
-            "make one: bench run --model reference",
-        )
+        raise no_run_below(folders)
     write_site(Site(source), output)
     trials = sum(len(run.trials) for run in source.runs)
     click.echo(f"{output / 'index.html'}: {len(source.runs)} runs, {trials} trials")

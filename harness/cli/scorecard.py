@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from harness.cli._options import form_option
 
 if TYPE_CHECKING:
     from results.scorecard import Scorecard
@@ -13,8 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--markdown", "form", flag_value="markdown", type=str, help="GitHub-flavoured Markdown.")
-@click.option("--json", "form", flag_value="json", type=str, help="Everything as JSON.")
+@form_option("markdown", "GitHub-flavoured Markdown.")
+@form_option("json", "Everything as JSON.")
 def command(runs: tuple[Path, ...], form: str | None) -> None:
     """Show by clause of the persona in how many trials of each RUN it was obeyed; several runs stand side by side.
 
@@ -26,7 +29,8 @@ def command(runs: tuple[Path, ...], form: str | None) -> None:
     from results.scorecard import scorecard
 
     cards = [scorecard(RunDirectory.open(path)) for path in runs]
-    says = [_said(card) for card in cards]
+    clauses = {row.clause for card in cards for row in card.rows}
+    says = [_said(card, clauses) for card in cards]
     if form == "json":
         click.echo(rendering.as_json(cards, says))
     elif form == "markdown":
@@ -37,16 +41,16 @@ def command(runs: tuple[Path, ...], form: str | None) -> None:
         show(rendering.for_terminal(cards, says))
 
 
-def _said(card: Scorecard) -> dict[str, str]:
-    """What the run's persona says, in its own words, of each clause that it says."""
+def _said(card: Scorecard, clauses: Iterable[str]) -> dict[str, str]:
+    """What the run's persona says, in its own words, of each of the clauses that it says."""
     from harness.clauses import own_clauses, read_persona
     from harness.persona import Persona
 
     record = card.directory.record.persona
     reading = read_persona(Persona(record.name, record.text))
-    own = {row.clause: own_clauses(reading, row.clause) for row in card.rows}
+    own = {name: own_clauses(reading, name) for name in clauses}
     return {
-        name: f"line {clauses[0].lines[0]}: {clauses[0].text}{f' (and {len(clauses) - 1} more)' * (len(clauses) > 1)}"
-        for name, clauses in own.items()
-        if clauses
+        name: f"line {found[0].lines[0]}: {found[0].text}{f' (and {len(found) - 1} more)' * (len(found) > 1)}"
+        for name, found in own.items()
+        if found
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 from results import report_paths as paths
 from results.comparable import NotComparable, require_comparable
 from results.comparison import Comparison, compare
+from results.copies import copies
 from results.errors import RunDirectoryError
 from results.leaderboard import By, Leaderboard, Run, leaderboards
 from results.records import TrialRecord, slug
@@ -51,10 +52,15 @@ class ReportedRun:
     def by_key(self) -> dict[tuple[str, int], TrialRecord]:
         return {trial.key: trial for trial in self.trials}
 
+    @property
+    def counted(self) -> Run:
+        """The run as leaderboards count it."""
+        return Run(self.directory.record, self.trials)
+
     @cached_property
     def row(self) -> Row:
         """The run as a leaderboard's row of its own."""
-        [board] = leaderboards([Run(self.directory.record, list(self.trials))])
+        [board] = leaderboards([self.counted])
         return board.rows()[0]
 
 
@@ -89,7 +95,7 @@ class Board:
 
     def parts(self, by: By) -> list[Part]:
         """The scores in each technology, say: one for each of ``rows``."""
-        tables = leaderboards([Run(run.directory.record, list(run.trials)) for run in self.runs], by)
+        tables = leaderboards([run.counted for run in self.runs], by)
         found = []
         for table in tables:
             scores = {_configuration(row): row["score"] for row in table.rows()}
@@ -143,7 +149,7 @@ class Source:
 
     @cached_property
     def boards(self) -> list[Board]:
-        tables = leaderboards(Run(run.directory.record, list(run.trials)) for run in self.runs)
+        tables = leaderboards(run.counted for run in self.runs)
         boards = []
         for table in tables:
             ids = {run for row in table.rows() for run in str(row["runs"]).split()}
@@ -179,28 +185,25 @@ def read(folders: Sequence[Path], baseline: Path | None = None, *, strict: bool 
     """The runs at or below the folders.
 
     A run that can't be read is left out with its reason if it was found below a folder. ``strict``: one that was
-    named is an error.
+    named is an error. Of a run that lies there several times one copy is shown, also if another is the baseline.
 
     Raises:
         RunDirectoryError: a named run can't be read; or the baseline can't be.
     """
-    found: dict[str, ReportedRun] = {}
+    found: dict[Path, ReportedRun] = {}
     left_out: list[str] = []
     for path in _paths([*folders, *([baseline] if baseline else [])]):
         try:
-            run = _read(path)
+            found[path.resolve()] = _read(path)
         except RunDirectoryError as error:
             if strict and path in {*folders, baseline}:
                 raise
             left_out.append(error.problem)
-            continue
-        # Its trials must not count twice.
-        if (known := found.get(run.id)) is None:
-            found[run.id] = run
-        elif known.directory.path.resolve() != path.resolve():
-            left_out.append(f"{path} is the run {run.id} once more, which is shown from {known.directory.path}")
-    yardstick = next((run for run in found.values() if baseline and _same(run.directory.path, baseline)), None)
-    return Source(tuple(found.values()), tuple(left_out), yardstick)
+    copied = copies({run.directory.path: run.counted for run in found.values()})
+    runs = tuple(run for run in found.values() if run.directory.path not in copied)
+    named = found.get(baseline.resolve()) if baseline else None
+    yardstick = next((run for run in runs if named and run.id == named.id), None)
+    return Source(runs, (*left_out, *copied.values()), yardstick)
 
 
 def _paths(folders: Iterable[Path]) -> list[Path]:
@@ -227,7 +230,3 @@ def _read(path: Path) -> ReportedRun:
 
 def _configuration(row: Row) -> tuple[str, ...]:
     return tuple(str(row[name]) for name in ("model", "agent", "persona", "persona_digest", "parameters"))
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()

@@ -139,7 +139,7 @@ def test_a_pilot_says_what_it_costs_and_finds(
         (["--model", "nop", "--part", "tome"], "has no section 'tome'\n  known: constraints, tone"),
         (["--persona", "p.md"], "which model?"),
         (["--model", "simulated/clauses:missing.toml"], "missing.toml can't be read"),
-        (["--model", "nop", "--pilot", "nowhere"], "nowhere is not a run directory"),
+        (["--model", "nop", "--pilot", "nowhere"], "nowhere does not exist"),
         (["--model", "nop", "--retry-invalid"], "belongs to an ablation that exists"),
         (["--resume", "nowhere"], "nowhere is not an ablation directory"),
         (["--resume", "tiny", "--attempts", "3", "--model", "nop"], "it takes no --attempts, --model"),

@@ -49,7 +49,7 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--model", "nop", "--prices", "missing.toml"], "missing.toml can't be read"),
         (["--model", "nop", "--attempts", "0"], "--attempts"),
         (["--model", "nop", "--retry-invalid"], "belongs to a run that exists"),
-        (["--resume", "nowhere"], "is not a run directory"),
+        (["--resume", "nowhere"], "nowhere does not exist"),
         (["--resume", "suite"], "is not a run directory"),
         (["--resume", "nowhere", "--model", "nop", "--attempts", "3"], "it takes no --attempts, --model"),
     ],

@@ -103,13 +103,24 @@ def test_junit_is_written_beside_any_form(runs, capsys):
     assert json.loads(capsys.readouterr().out)["failed"]
 
 
+def test_the_verdict_is_told_also_if_junit_cannot_be_written(runs, capsys):
+    assert cli.execute(["compare", "base", "worse", "--junit", "missing/gate.xml"]) == 3
+    told = capsys.readouterr()
+    assert told.out.startswith("regressed: score ")
+    assert told.err == "error: can't write missing/gate.xml: No such file or directory\n" + (
+        "  check that the folder exists and is writable\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["base", "nowhere"], "nowhere is not a run directory"),
+        (["base", "nowhere"], "nowhere does not exist"),
         (["base"], "Missing argument 'CANDIDATE'"),
         (["base", "same", "--fail-on", "mood"], "mood"),
         (["base", "same", "--margin", "2"], "2"),
+        (["base", "same", "--markdown", "--json"], "--markdown and --json are two forms"),
+        (["base", "same", "--json", "--markdown"], "--json and --markdown are two forms"),
         (["base", "simulated"], "simulated/one is simulated and base is real"),
         (["base", "regraded"], "graded by different checks"),
     ],

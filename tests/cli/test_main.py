@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -197,13 +198,34 @@ def test_a_run_that_cannot_be_read_is_an_error_only_if_it_was_named(runs):
     assert ended.stderr.startswith("error: runs/r2/run.json is damaged")
 
 
+def test_of_two_copies_of_a_run_the_one_with_more_graded_trials_counts(runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    shutil.copytree("runs/r1", "runs/a-copy")
+    (runs / "runs" / "a-copy" / "trials.jsonl").write_text("")
+    assert cli.execute(["leaderboard", "runs", "runs/r1", "--json"]) == 0
+    both = capsys.readouterr()
+    assert both.err == "left out: runs/a-copy is the run r1 once more, which is taken from runs/r1\n"
+    shutil.rmtree("runs/a-copy")
+    assert cli.execute(["leaderboard", "--json"]) == 0
+    assert capsys.readouterr().out == both.out
+
+
+@pytest.mark.parametrize("command", ["leaderboard", "scorecard"])
+def test_two_forms_at_once_are_refused(command, runs, monkeypatch, capsys):
+    monkeypatch.chdir(runs)
+    assert cli.execute([command, "runs/r1", "--markdown", "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "error: --markdown and --json are two forms of one output\n  choose one of them\n"
+
+
 def test_without_a_run_the_leaderboard_says_how_to_make_one(tmp_path):
     ended = bench("leaderboard", cwd=tmp_path)
     assert ended.returncode == 2
     assert "bench run --model reference" in ended.stderr
     ended = bench("leaderboard", "nowhere", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "nowhere is not a run directory" in ended.stderr
+    assert "nowhere does not exist" in ended.stderr
 
 
 def test_the_leaderboard_on_a_terminal(runs):

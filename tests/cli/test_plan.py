@@ -75,7 +75,7 @@ def test_too_few_tasks_are_told(capsys):
         ([], "what is to be planned?"),
         (["--detect", "2"], "2"),
         (["--detect", "0.6", "--mean", "0.5"], "a mean score of 0.500 can't lose 0.6"),
-        (["--detect", "0.1", "--pilot", "nowhere"], "not a run directory"),
+        (["--detect", "0.1", "--pilot", "nowhere"], "nowhere does not exist"),
         (["--detect", "0.1", "--pilot", "empty"], "fewer than two graded trials"),
         (["--detect", "0.1", "--suite", "nowhere"], "unknown suite"),
     ],

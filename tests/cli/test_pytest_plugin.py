@@ -286,5 +286,5 @@ def test_a_baseline_is_a_folder(tmp_path, pair):
     bench = Bench(tmp_path / "runs", tmp_path)
     assert bench.baseline("base").score.value == 1.0
     assert isinstance(bench.baseline("base").directory, RunDirectory)
-    with pytest.raises(RunDirectoryError, match="not a run directory"):
+    with pytest.raises(RunDirectoryError, match="nowhere does not exist"):
         bench.baseline("nowhere")

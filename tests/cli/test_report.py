@@ -53,13 +53,23 @@ def test_what_is_left_out_is_told(folder, capsys):
     assert told.err == "left out: runs/new/run.json is damaged: it is not JSON\n"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_without_a_run_the_report_says_how_to_make_one(tmp_path, monkeypatch, capsys, there):
+    monkeypatch.chdir(tmp_path)
+    if there:
+        (tmp_path / "runs").mkdir()
+    assert cli.execute(["report"]) == 2
+    told = capsys.readouterr().err
+    assert told == "error: there is no readable run below runs\n  make one: bench run --model reference\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["report", "nowhere"], "nowhere is not a run directory"),
+        (["report", "nowhere"], "nowhere does not exist"),
         (["report", "runs/new", "-o", "mine"], "mine holds something that is no report"),
         (["report", "--baseline", "mine"], "mine is not a run directory"),
-        (["view", "nowhere", "--no-open"], "nowhere is not a run directory"),
+        (["view", "nowhere", "--no-open"], "nowhere does not exist"),
         (["view", "--baseline", "mine", "--no-open"], "mine is not a run directory"),
     ],
 )

@@ -161,6 +161,19 @@ def test_a_copy_of_a_run_does_not_count_twice(tmp_path):
     assert "once more" in source.left_out[0]
 
 
+def test_of_two_copies_the_one_with_more_graded_trials_is_shown(tmp_path):
+    uniform(tmp_path / "zrun", GOOD)
+    shutil.copytree(tmp_path / "zrun", tmp_path / "copied-early")
+    (tmp_path / "copied-early" / "trials.jsonl").write_text("")
+    source = read([tmp_path], baseline=tmp_path / "copied-early")
+    [run] = source.runs
+    assert (run.directory.path, len(run.trials)) == (tmp_path / "zrun", 8)
+    assert source.baseline is run
+    assert source.left_out[0].endswith(
+        f"copied-early is the run zrun once more, which is taken from {run.directory.path}"
+    )
+
+
 def test_what_is_missing_of_a_trial_is_a_marked_gap(tmp_path):
     run = ordinary_run(tmp_path / "run", 0.5)
     run.trial(*KEY).transcript.unlink()

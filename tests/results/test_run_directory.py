@@ -68,10 +68,31 @@ def test_a_run_never_replaces_another(run):
     assert [path.name for path in run.path.parent.iterdir()] == ["r1"]
 
 
-def test_a_folder_that_is_no_run_is_told_and_the_runs_beside_it_are_named(run):
-    with pytest.raises(RunDirectoryError, match="not a run directory") as caught:
-        RunDirectory.open(run.path.parent / "nowhere")
-    assert str(run.path) in caught.value.mend
+def test_a_folder_that_is_no_run_is_told_and_the_runs_in_it_or_beside_it_are_named(run):
+    folder = run.path.parent
+    (folder / "notes").mkdir()
+    for path in (folder, folder / "notes"):
+        with pytest.raises(RunDirectoryError, match="not a run directory") as caught:
+            RunDirectory.open(path)
+        assert caught.value.mend == f"it has no run.json; runs in {folder}: {run.path}"
+
+
+def test_a_path_that_is_not_there_is_told_so(run, tmp_path):
+    folder = run.path.parent
+    with pytest.raises(RunDirectoryError, match="nowhere does not exist") as caught:
+        RunDirectory.open(folder / "nowhere")
+    assert caught.value.mend == f"runs in {folder}: {run.path}"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunDirectoryError) as caught:
+        RunDirectory.open(tmp_path / "empty" / "nowhere")
+    assert caught.value.mend == "`bench run` says where it puts its run"
+
+
+def test_only_what_is_written_into_a_run_is_told_to_go_on_with_resume(run, tmp_path):
+    for path, resumes in ((run.path / "missing" / "file", True), (tmp_path / "missing" / "gate.xml", False)):
+        with pytest.raises(RunWriteError) as caught:
+            write_whole(path, b"")
+        assert ("--resume" in caught.value.mend) is resumes
 
 
 def test_a_run_of_another_format_names_the_version_that_wrote_it(run):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness import cli
 from results import scorecard_rendering as rendering
 from results.comparison import compare
 from results.comparison_rendering import as_markdown as comparison_as_markdown
@@ -106,6 +107,27 @@ def test_two_runs_stand_side_by_side(run: RunDirectory, tmp_path: Path) -> None:
     (row,) = [line for line in text.splitlines() if line.strip().startswith(f"{CLAUSE} ")]
     assert row.index("4 of 5") < row.index("0 of 3")
     assert f"#2: {CLAUSE}: not obeyed in 3 of 3 trials" in text
+
+
+def test_a_clause_that_is_said_and_not_tested_is_told_from_one_that_is_not_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    says = PersonaRecord(
+        name="says",
+        digest="d",
+        text="# Constraints\n\n- Every pipeline is idempotent: running it again changes nothing\n",
+    )
+    clause = "constraints/always-implement-idempotent-pipelines"
+    tested = (check("one", clause),)
+    other = (check("two", "a/b"),)
+    on_disk(tmp_path / "tested", [trial_record(TASKS[0], 1, 1.0, checks=tested)], persona=says)
+    on_disk(tmp_path / "untested", [trial_record(TASKS[0], 1, 1.0, checks=other)], persona=says)
+    silent = PersonaRecord(name="silent", digest="e", text="Be kind.")
+    on_disk(tmp_path / "silent", [trial_record(TASKS[0], 1, 1.0, checks=other)], persona=silent)
+    assert cli.execute(["scorecard", "tested", "untested", "silent", "--markdown"]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(f"| {clause}")]
+    assert [cell.strip() for cell in row.split("|")][2:-1] == ["1 of 1", "not tested", "–, not said"]
 
 
 def test_compare_shows_two_personas_by_clause(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_our_own_baselines_may_run_confined_or_not(machine) -> None:
 
 @pytest.mark.parametrize("name", ["podman", "", "_box", "../docker", "Docker"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
-    with pytest.raises(UsageError, match="unknown sandbox") as caught:
+    with pytest.raises(UsageError, match=f"^unknown sandbox {name!r}") as caught:
         _choice.choose(name, trusted=True)
     assert caught.value.mend == "known: bubblewrap, docker, embedded"
 
