@@ -14,7 +14,7 @@ from harness.submission import Submission
 from harness.task import Task
 from tests.cli.tiny import CHECKS, MUTANTS, REFERENCE
 
-CASES = ["reference", "alternate printf", "nop", *(f"mutant {name}" for name in MUTANTS)]
+CASES = ["reference", "alternate printf", "nop", *(f"mutant {name}" for name in MUTANTS), "furnished"]
 
 
 class Verified:
