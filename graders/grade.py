@@ -163,15 +163,16 @@ def build(task: Task, seed: int) -> Any:
     except Exception as error:
         raise InfrastructureError(
             "grader",
-            f"{task.id}: the world of seed {seed} can't be built: {type(error).__name__}: {error}{place(error, task)}",
+            f"{task.id}: the world of seed {seed} can't be built: {told(error, task)}",
         ) from error
 
 
-def place(error: Exception, task: Task) -> str:
-    """Where in the task's own files it came up."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).parent == task.folder.resolve()]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+def told(error: Exception, task: Task) -> str:
+    """What it says, and where in the task's own files it came up."""
+    folder = task.folder.resolve()
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent == folder]
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {error}{place}"
 
 
 class Stage:
@@ -216,7 +217,7 @@ class Stage:
         except BenchError:
             raise
         except Exception as error:
-            said = f"{type(error).__name__}: {error}{place(error, self.lab.task)}"
+            said = told(error, self.lab.task)
             if not self.is_sound():
                 raise InfrastructureError(
                     "grader", f"{self.lab.task.id}: the check {check.id} itself failed: {said}"

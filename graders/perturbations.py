@@ -81,11 +81,12 @@ def crash_everywhere(
             _, until_killed = counted(functools.partial(engine.crash, after))
             if until_killed[:after] == statuses[:after] or (not within and len(until_killed) >= after):
                 break
-        if not within and len(until_killed) < after:
-            raise SubmissionFault(
-                f"it sent {len(statuses)} statements to the database, and another time, with the same data, only "
-                f"{len(until_killed)}: it can't be killed after statement {after}"
-            )
+        else:
+            if not within:
+                raise SubmissionFault(
+                    f"it sent {len(statuses)} statements to the database, and another time, with the same data, only "
+                    f"{len(until_killed)}: it can't be killed after statement {after}"
+                )
         between = observe()
         meanwhile()
         must_end_well(act(), f"run again after a kill behind statement {after} of {len(statuses)}")

@@ -98,7 +98,12 @@ class Proofs:
             "submission": case.submission.digest,
             "case": (case.label, case.seed, sorted(case.must_fail), operates(case)),
         }
-        return hashlib.sha256(json.dumps(grounds).encode()).hexdigest()
+        return digest_of(grounds)
+
+
+def digest_of(grounds: object) -> str:
+    """Of all that a verdict or a grade rests on, as JSON knows it."""
+    return hashlib.sha256(json.dumps(grounds).encode()).hexdigest()
 
 
 def task_digest(task: Task) -> str:

@@ -7,8 +7,6 @@ command grades only the rest, as long as tasks, code, engines and sandbox are th
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from graders.tampering import in_transcript
 from harness.display import Display
 from harness.errors import BenchError, InfrastructureError, UsageError
 from harness.grading import suite_contract
-from harness.proofs import code_digest
+from harness.proofs import code_digest, digest_of
 from harness.sandboxes import Sandbox
 from harness.side_by_side import side_by_side
 from harness.submission import Submission
@@ -71,8 +69,8 @@ def regrade(
         folder, task = directory.trial(*record.key), by_id[record.task]
         display.trial_started(*record.key)
         submission = stored_submission(folder.submission)
-        grounds = [code, sandbox.name, dict(environments), task.digest, task.grader_digest, submission.digest]
-        rests_on = hashlib.sha256(json.dumps([record.model_dump_json(), *grounds]).encode()).hexdigest()
+        made = [code, sandbox.name, dict(environments), task.digest, task.grader_digest]
+        rests_on = digest_of([record.model_dump_json(), *made, submission.digest])
         graded = standing.get(rests_on)
         if graded is None:
             graded = graded_anew(task, record, submission, sandbox, folder.transcript)

@@ -13,6 +13,8 @@ from harness.errors import UsageError
 from harness.submission import from_folder, matches
 from harness.task import HIDDEN_SEEDS, Task
 
+COMMON_CHECKS = {check.id for check in checks_of(common_checks)}
+COMMON_SCENARIOS = {*scenarios_of(common_checks)}
 LEAST_MUTANTS, LEAST_CHECKS, LEAST_DIMENSIONS = 4, 5, 3
 
 
@@ -24,13 +26,11 @@ def task_problems(task: Task) -> list[str]:
 
 def of_names(task: Task) -> Iterator[str]:
     """Names that mean nothing, or two things."""
-    own, common = checks_of(task.checks), {check.id for check in checks_of(common_checks)}
-    common |= {*scenarios_of(common_checks)}
-    taken = {*(check.id for check in own), *scenarios_of(task.checks)} & common
+    own, scenarios = checks_of(task.checks), scenarios_of(task.checks)
+    taken = {*(check.id for check in own), *scenarios} & {*COMMON_CHECKS, *COMMON_SCENARIOS}
     yield from (f"checks.py: every task has a {name!r} of that name; call yours otherwise" for name in sorted(taken))
-    known = {*GIVEN, *scenarios_of(common_checks), *scenarios_of(task.checks)}
-    asking = [(check.id, check.function) for check in own] + [*scenarios_of(task.checks).items()]
-    for name, function in asking:
+    known = {*GIVEN, *COMMON_SCENARIOS, *scenarios}
+    for name, function in [*((check.id, check.function) for check in own), *scenarios.items()]:
         for parameter in parameters(function):
             if parameter not in known:
                 yield f"checks.py: {name} asks for {parameter!r}; known are {', '.join(sorted(known))}"
@@ -43,8 +43,7 @@ def of_mutants(task: Task) -> Iterator[str]:
     named = {check: name for name, (mutant, _) in task.mutants.items() for check in mutant.breaks}
     for check in sorted({*named} - {*ids}):
         yield f"the mutant {named[check]} breaks {check!r}, which is no check; known: {', '.join(sorted(ids))}"
-    common = {check.id for check in checks_of(common_checks)}
-    yield from (f"no mutant fails {check!r}" for check in sorted({*ids} - {*named} - common))
+    yield from (f"no mutant fails {check!r}" for check in sorted({*ids} - {*named} - COMMON_CHECKS))
 
 
 def of_size(task: Task) -> Iterator[str]:

@@ -306,20 +306,13 @@ def test_ctrl_c_ends_verify_as_it_ends_a_run(presses: int, suite: Path, tmp_path
     """What is being graded is finished first, and kept; pressed again, it isn't waited for, and nothing is left."""
     waiting, go_on, proofs = tmp_path / "waiting", tmp_path / "go-on", tmp_path / "proofs.jsonl"
     waiting.touch()
-    script = suite / "text" / "one" / "reference" / "greet.sh"
-    script.write_text(f"echo here >> {waiting}\nuntil [ -e {go_on} ]; do sleep 0.1; done\n{script.read_text()}")
+    let_wait(suite, "one", waiting, go_on)
     asked = ("verify", "--suite", str(suite), "--only", "reference", "--jobs", "1", "--proofs", str(proofs))
     process = start(*asked, cwd=tmp_path)
-    wait_for_line(waiting, "here")
+    wait_for_line(waiting, "one")
     mark = owner_mark(process.pid)
     assert list(boxes_of(mark))
-    process.send_signal(signal.SIGINT)
-    wait_for_line(tmp_path / "bench.err", "press Ctrl-C again")
-    if presses == 2:
-        process.send_signal(signal.SIGINT)
-    else:
-        go_on.touch()
-    assert process.wait(PATIENCE) == 130
+    press_ctrl_c(process, presses, tmp_path, go_on)
     assert not list(boxes_of(mark))
     assert len(proofs.read_text().splitlines()) == 2 - presses
     go_on.touch()
@@ -334,8 +327,7 @@ def test_a_regrade_that_was_ended_grades_only_the_rest(presses: int, two_tasks: 
     begun, go_on = tmp_path / "begun", tmp_path / "go-on"
     go_on.touch()
     for task in ("one", "two"):
-        script = two_tasks / "text" / task / "reference" / "greet.sh"
-        script.write_text(f"echo {task} >> {begun}\nuntil [ -e {go_on} ]; do sleep 0.1; done\n{script.read_text()}")
+        let_wait(two_tasks, task, begun, go_on)
     assert bench("run", "--model", "reference", "--suite", str(two_tasks), cwd=tmp_path).returncode == 0
     run, a_grade = the_run(tmp_path), Counter(begun.read_text().split())
     before = run.trials_file.read_text()
@@ -346,13 +338,7 @@ def test_a_regrade_that_was_ended_grades_only_the_rest(presses: int, two_tasks: 
     process = start(*asked, cwd=tmp_path)
     wait_for_line(begun, "o")
     (first,) = begun.read_text().split()
-    process.send_signal(signal.SIGINT)
-    wait_for_line(tmp_path / "bench.err", "press Ctrl-C again")
-    if presses == 2:
-        process.send_signal(signal.SIGINT)
-    else:
-        go_on.touch()
-    assert process.wait(PATIENCE) == 130
+    press_ctrl_c(process, presses, tmp_path, go_on)
     assert "Traceback" not in (tmp_path / "bench.err").read_text()
     assert run.trials_file.read_text() == before
     assert len(Journal(run.regrade_file).lines()) == 2 - presses
@@ -365,6 +351,23 @@ def test_a_regrade_that_was_ended_grades_only_the_rest(presses: int, two_tasks: 
     assert Counter(begun.read_text().split()) == {task: times for task, times in a_grade.items() if task not in kept}
     assert not run.regrade_file.exists()
     assert (run.path / "trials.1.jsonl").read_text() == before
+
+
+def let_wait(suite: Path, task: str, begun: Path, go_on: Path) -> None:
+    """The task's reference writes its name into one file, and waits until there is the other."""
+    script = suite / "text" / task / "reference" / "greet.sh"
+    script.write_text(f"echo {task} >> {begun}\nuntil [ -e {go_on} ]; do sleep 0.1; done\n{script.read_text()}")
+
+
+def press_ctrl_c(process: subprocess.Popen[str], presses: int, folder: Path, go_on: Path) -> None:
+    """Once, and what runs goes on to its end; or twice. The process ends as an interrupted one."""
+    process.send_signal(signal.SIGINT)
+    wait_for_line(folder / "bench.err", "press Ctrl-C again")
+    if presses == 2:
+        process.send_signal(signal.SIGINT)
+    else:
+        go_on.touch()
+    assert process.wait(PATIENCE) == 130
 
 
 def boxes_of(mark: str) -> Iterator[str]:

@@ -8,6 +8,8 @@ something in the folder. The rest of the matrix, which `bench verify --sandbox N
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from harness import discovery
@@ -16,7 +18,7 @@ from harness.sandboxes import _choice
 from harness.task import HIDDEN_SEEDS, Task, load_suite
 from harness.task_problems import task_problems
 from harness.verify import Case, cases, judge, telling_mutants
-from tests.turns import SANDBOXES
+from tests.turns import SANDBOXES, everyday_sandbox
 
 
 def matrix() -> list[object]:
@@ -48,9 +50,15 @@ def marks(sandbox: str, case: Case) -> list[pytest.MarkDecorator]:
 
 
 def sandbox_of_reference(task: Task) -> str:
-    """In Docker the last of its environment's tasks; if there is no other, no image is built for it every day."""
-    neighbours = [other.id for other in load_suite() if other.manifest.environment == task.manifest.environment]
-    return "docker" if len(neighbours) > 1 and neighbours[-1] == task.id else "bubblewrap"
+    """In Docker the last of its environment's tasks."""
+    is_last = last_ones()[task.manifest.environment] == task.id
+    return everyday_sandbox(task, 0) if is_last else "bubblewrap"
+
+
+@functools.cache
+def last_ones() -> dict[str, str]:
+    """By environment, the last of its tasks."""
+    return {task.manifest.environment: task.id for task in load_suite()}
 
 
 def starts_slowly(task: Task) -> bool:
