@@ -208,6 +208,7 @@ def test_an_external_broker_is_used_and_left_as_it_was(tmp_path: Path, monkeypat
         broker.stop()
 
 
+@pytest.mark.nightly  # it is given a minute
 @pytest.mark.bubblewrap
 def test_a_broker_that_no_box_reaches_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(EXTERNAL, "127.0.0.1:9")

@@ -11,14 +11,11 @@ from harness.grading import suite_contract
 from harness.sandboxes import _choice
 from harness.submission import Submission
 from harness.task import HIDDEN_SEEDS, Task, load_suite
+from tests.turns import in_both
 
 TINY = {task.id: task for task in load_suite(str(Path(__file__).parents[1] / "attacks" / "suite"))}
 CORE = {task.id: task for task in load_suite()}
 CHEAPEST = [TINY["shell/tiny-total"], TINY["sql/tiny-load"]]
-
-
-def in_sandbox(name: str, **options: object) -> object:
-    return pytest.param(name, marks=getattr(pytest.mark, name), **options)  # type: ignore[arg-type]
 
 
 def told(found: Grade) -> tuple[object, ...]:
@@ -33,7 +30,7 @@ def is_graded_alike(task: Task, submission: Submission, sandbox: str, times: int
 
 @pytest.mark.engines
 @pytest.mark.parametrize("task", CHEAPEST, ids=lambda task: task.id)
-@pytest.mark.parametrize("sandbox", [in_sandbox("docker"), in_sandbox("bubblewrap")])
+@pytest.mark.parametrize("sandbox", in_both("bubblewrap"))
 def test_grading_three_times_is_grading_once(task: Task, sandbox: str) -> None:
     """Right work, and work that fails for the reason that its evidence gives."""
     is_graded_alike(task, task.reference, sandbox, 3)
@@ -43,7 +40,7 @@ def test_grading_three_times_is_grading_once(task: Task, sandbox: str) -> None:
 @pytest.mark.nightly
 @pytest.mark.engines
 @pytest.mark.parametrize("task", CORE.values(), ids=lambda task: task.id)
-@pytest.mark.parametrize("sandbox", [in_sandbox("docker"), in_sandbox("bubblewrap")])
+@pytest.mark.parametrize("sandbox", in_both("bubblewrap"))
 def test_grading_twenty_times_is_grading_once(task: Task, sandbox: str) -> None:
     is_graded_alike(task, task.reference, sandbox, 20)
 
