@@ -20,8 +20,7 @@ from statistics import fmean, variance
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import stdtrit
-from scipy.stats import nct
+from scipy.special import nctdtr, stdtrit
 
 from results.paired import ALPHA
 from results.sign_flip import SEED, least_p
@@ -139,7 +138,7 @@ def chance_to_find(effect: float, error: float, tasks: int, alpha: float = ALPHA
     if tasks <= SIMULATED_TASKS:
         return float(np.interp(effect / error, _STEPS, _simulated(tasks, alpha)))
     critical = float(stdtrit(tasks - 1, 1 - alpha))
-    chance = float(nct.sf(critical, tasks - 1, effect / error))
+    chance = 1 - float(nctdtr(tasks - 1, effect / error, critical))
     # Far out the non-central t can't be computed any more: there nothing stays undetected.
     return chance if np.isfinite(chance) else 1.0
 

@@ -336,8 +336,9 @@ def _read_record(file: Path, content: bytes) -> RunRecord:
 
 def _known_runs(path: Path) -> str:
     for folder in (path, path.parent if path.parent != Path() else Path("runs")):
-        if runs := find_runs(folder):
-            return f"runs in {folder}: {', '.join(str(run) for run in runs[-5:])}"
+        # Not below it: the parent may be the root of a file system, and to search that takes minutes.
+        if runs := sorted(record.parent for record in folder.glob("*/run.json")):
+            return f"runs in {folder}: {', '.join(map(str, runs[-5:]))}"
     return "`bench run` says where it puts its run"
 
 
