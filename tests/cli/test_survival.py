@@ -24,6 +24,7 @@ from tests.cli.program import COMMAND, bench, environment, start
 from tests.cli.tiny import make_suite, tasks_of
 from tests.provider import ProviderServer, Request, Script, Silence, solving
 from tests.provider.script import Happening
+from tests.turns import in_both
 
 KEY = {"ANTHROPIC_API_KEY": "sk-of-the-test"}
 PATIENCE = 120.0
@@ -273,9 +274,7 @@ def test_ctrl_c_ends_the_running_trial_and_begins_no_other(
     assert [record.score for record in run.records()] == [1.0, 1.0]
 
 
-@pytest.mark.parametrize(
-    "sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
-)
+@pytest.mark.parametrize("sandbox", in_both("docker"))
 def test_a_second_ctrl_c_ends_at_once_and_leaves_nothing(
     sandbox: str, provider: ProviderServer, suite: Path, tmp_path: Path
 ) -> None:

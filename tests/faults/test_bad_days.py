@@ -105,7 +105,9 @@ def endure(provider: ProviderServer, name: str, trials: int, folder: Path, bench
 
 
 @pytest.mark.bubblewrap
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "anthropic" else pytest.mark.nightly) for name in sorted(MODELS)]
+)
 def test_every_trial_ends_and_the_money_adds_up(
     name: str, provider: ProviderServer, tmp_path: Path, bench: Bench
 ) -> None:
