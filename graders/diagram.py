@@ -87,8 +87,12 @@ _HEADS = "→⟶➔➜➝➞➡⇒⟹▶►▸⮕↦"
 _DASHES = "-=~.─━═╌┄┈"
 _ARROW = re.compile(
     rf"[{_DASHES}]{{1,40}}(?:>{{1,2}}|[{_HEADS}])[{_DASHES}]{{0,9}}|>>|[{_HEADS}]\ufe0f?[{_DASHES}]{{0,9}}"
+    rf"|(?<=[├└╰╠╚┼┴┬])>"
 )
 _BACK = re.compile(rf"(?:<|[←⟵◀◄⇐])[{_DASHES}]{{1,40}}(?![{_DASHES}>])|[←⟵◀◄⇐]")
+# A line that ends in one of these goes on in an arrow of a line below it, or above it.
+_TO_BELOW = re.compile(rf"[{_DASHES}][┐╮╗┤╣┼┬+]$")
+_TO_ABOVE = re.compile(rf"[{_DASHES}][┘╯╝┤╣┼┴+]$")
 _DOWN = frozenset("▼↓⬇⇓vV|│┃╎¦")
 _BOX = "│┃║|"
 _DRAWN = frozenset(" \t|│┃║╎¦vV▼↓⬇⇓▲↑^+*-_=─━═╌┄┌┐└┘├┤┬┴┼╭╮╯╰╔╗╚╝╠╣╦╩╬/\\<>\ufe0f")
@@ -97,9 +101,12 @@ _DRAWN = frozenset(" \t|│┃║╎¦vV▼↓⬇⇓▲↑^+*-_=─━═╌┄�
 def _read_text(lines: Sequence[str], drawing: _Drawing) -> None:
     """Lines of nodes with arrows between them, and lines that are nothing but an arrow down.
 
-    Lines without an arrow between them belong together: they are the text of one box, or boxes side by side.
+    Lines without an arrow between them belong together: they are the text of one box, or boxes side by side. Lines
+    that end in a corner share the arrow of one line among them.
     """
     above: list[str] = []
+    waiting: list[str] = []
+    target: list[str] = []
     is_joined = False
     for line in lines:
         bare = line.strip()
@@ -115,6 +122,13 @@ def _read_text(lines: Sequence[str], drawing: _Drawing) -> None:
         parts = [_nodes(part, drawing) for part in _ARROW.split(_forward(bare))]
         for left, right in itertools.pairwise(parts):
             drawing.join(left or above, right)
+        if len(parts) > 1:
+            drawing.join(waiting, parts[1])
+            waiting, target = [], parts[1]
+        if _TO_ABOVE.search(bare):
+            drawing.join(parts[-1], target)
+        if _TO_BELOW.search(bare):
+            waiting = [*waiting, *parts[-1]][-20:]
         found = [key for part in parts for key in part]
         if is_joined:
             drawing.join(above, found)

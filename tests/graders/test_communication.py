@@ -146,6 +146,9 @@ def test_a_diagram_of_something_else_fails(drawing: str, problem: str) -> None:
         '```mermaid\ngraph TD;\n  A["landing/orders.csv (daily)"]-->B{valid?};\n  B-->|yes|C[(fct_orders)];\n```',
         '```dot\ndigraph { "orders.csv" -> "stg"; "stg" -> "fct_orders"; }\n```',
         "- orders.csv → stg_orders\n- stg_orders → fct_orders",
+        "```\norders.csv ──┐\nusers.csv ───┴─> load.py ─┬> rejected\n                          └> fct_orders\n```",
+        "```\nusers.csv ──┬→ load.py → fct_orders\norders.csv ─┘\n```",
+        "```\norders.csv --+\nusers.csv ---+--> fct_orders\n```",
     ],
 )
 def test_a_diagram_may_be_drawn_in_many_ways(drawing: str) -> None:
