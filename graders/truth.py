@@ -63,11 +63,15 @@ def stated_ends_are_the_real_ones(
     is_there = any(is_named(end, table) for end in task.manifest.destinations for table in operated.tables)
     if operation.fills and not is_there:
         problems.append(f"no destination was there after it had run; there are {', '.join(sorted(operated.tables))}")
-    known = used.words_of(task, submission) | {part for table in operated.tables for part in table.split(".")}
+    known = (
+        used.words_of(task, submission)
+        | operated.seen
+        | {part for table in operated.tables for part in table.split(".")}
+    )
     claimed = [*_tables_of_fields(contract, text), *_tables_of_queries(text)]
     invented = [name for name in dict.fromkeys(claimed) if name.rpartition(".")[2].casefold() not in known]
     if invented:
-        problems.append(f"named, but nowhere in ticket, submission or database: {', '.join(invented[:8])}")
+        problems.append(f"named, but nowhere in ticket, data, submission or database: {', '.join(invented[:8])}")
     return problems
 
 
@@ -110,11 +114,12 @@ def stated_rules_are_those_that_fire(
         return [
             f"rows were rejected because of {', '.join(sorted(fired)[:8])}; of that it says nothing: {said[:200]!r}"
         ]
-    known = used.words_of(task, submission) | set().union(*(words(reason.replace("_", " ")) for reason in fired))
+    told = set().union(*(words(reason.replace("_", " ")) for reason in fired))
+    known = used.words_of(task, submission) | operated.seen | told
     named = [span for span in _spans(said) if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", span)]
     invented = [span for span in dict.fromkeys(named) if not _is_made_of(span, known)]
     if 2 * len(invented) > len(dict.fromkeys(named)):
-        return [f"rules or columns that are nowhere in ticket, submission or output: {', '.join(invented[:8])}"]
+        return [f"rules or columns that are nowhere in ticket, data, submission or output: {', '.join(invented[:8])}"]
     return []
 
 

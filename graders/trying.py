@@ -41,6 +41,7 @@ class Operated:
     starts:  of each DAG the moments at which its schedule starts it first; None where Airflow isn't an engine
     tables:  schema-qualified, of the destination afterwards
     reasons: why rows were rejected
+    seen:    every word in the files of text that the agent was given as data, in lower case
     filled:  whether the destination had rows after the commands to run it by hand; None: there are none to tell by
     """
 
@@ -48,12 +49,14 @@ class Operated:
     starts: Mapping[str, Sequence[datetime.datetime]] | None = None
     reasons: frozenset[str] = frozenset()
     tried: tuple[Tried, ...] = ()
+    seen: frozenset[str] = frozenset()
     filled: bool | None = field(default=None)
 
 
 def operate(lab: Lab, contract: Contract, operation: Operation) -> Operated:
     """Needs a fresh lab. Every command runs as the submission; nothing that it says of itself is believed."""
     lab.task.world.furnish(lab.task.world.build(VISIBLE_SEED), lab)
+    seen = words_in_data(lab)
     parsed = lab.use(Airflow).parse() if Airflow.name in lab.task.manifest.engines else None
     given = commands(contract, lab.submission.deliverable, operation.parameters, {*lab.box.variables})
     run_time = lab.task.manifest.limits.run_time
@@ -71,7 +74,14 @@ def operate(lab: Lab, contract: Contract, operation: Operation) -> Operated:
         execute(lab, shlex.split(operation.command), operation.command, operation)
     lab.note("its runbook's commands were run on the data that the agent saw")
     starts = None if parsed is None else {name: [run.starts for run in dag.runs] for name, dag in parsed.dags.items()}
-    return Operated(tables_in(lab, operation), starts, reasons_in(lab, operation), tuple(tried), filled)
+    return Operated(tables_in(lab, operation), starts, reasons_in(lab, operation), tuple(tried), seen, filled)
+
+
+def words_in_data(lab: Lab) -> frozenset[str]:
+    """Of files that are read by people; big ones are columns of values."""
+    script = r'find "$0" -type f -size -256k -exec grep -IohE "\w+" {} + | sort -u'
+    done = lab.box.run(["sh", "-c", script, lab.box.path("data")], output_limit=1_000_000)
+    return frozenset(done.stdout.casefold().split())
 
 
 _QUERY = re.compile(r"-c\s*[\"']?\s*(?:select|with|explain|\\d|table)\b", re.IGNORECASE)

@@ -93,7 +93,8 @@ def test_ends_that_are_not_there_are_named(task: Task) -> None:
         "clicks" in ends(task, edited(("the shop's daily file `landing/orders/<date>.csv`", "topic `clicks.raw`")))[0]
     )
     query = edited(("from warehouse.rejected_orders where", "from lake.bad_rows where"))
-    assert ends(task, query) == ["named, but nowhere in ticket, submission or database: lake.bad_rows"]
+    assert ends(task, query) == ["named, but nowhere in ticket, data, submission or database: lake.bad_rows"]
+    assert ends(task, query, dataclasses.replace(OPERATED, seen=frozenset({"bad_rows"}))) == []
     nothing = dataclasses.replace(OPERATED, tables=frozenset({"public.other"}))
     assert "no destination was there" in ends(task, GOOD, nothing)[0]
 

@@ -453,7 +453,15 @@ def broken(project: Project) -> dict[str, tuple[Project, tuple[str, ...]]]:
             ("fct_tax",),
         ),
         "a column isn't there": (with_sql("fct_tax", "SELECT o.order_id, o.vat FROM stg_orders o\n"), ("fct_tax",)),
+        "a column isn't there that only chooses rows": (
+            with_sql("fct_tax", "SELECT order_id FROM stg_orders WHERE vat > 0\n"),
+            ("fct_tax",),
+        ),
         "a table isn't there": (with_sql("fct_tax", "SELECT order_id FROM stg_taxes\n"), ("fct_tax",)),
+        "a table isn't there that only chooses rows": (
+            with_sql("fct_tax", "SELECT order_id FROM stg_orders WHERE order_id IN (SELECT order_id FROM stg_taxes)\n"),
+            ("fct_tax",),
+        ),
         "models read each other": (circle, ("stg_orders", "order_labels")),
     }
 

@@ -90,6 +90,12 @@ class Warehouse:
                     nested = inner.args.get("query") if isinstance(inner, exp.In) else inner
                     if nested is not None:
                         self.query(nested, ctes)
+        conditions = [node.args.get(part) for part in ("where", "group", "having", "qualify", "order")]
+        conditions += [join.args.get("on") for join in node.args.get("joins") or []]
+        for condition in filter(None, conditions):
+            for c in condition.find_all(exp.Column):
+                if c.parent_select is node and c.name.lower() not in found:
+                    self.column(c, sources)
         return found
 
     def column(self, node, sources):
