@@ -17,8 +17,8 @@ ALSO_CALLED = {
     "destination": vocabulary("target sink output"),
     "schedule": vocabulary("frequency cadence trigger cron"),
     "manually": vocabulary("manual hand demand adhoc trigger run start execute invoke launch"),
-    "troubleshoot": vocabulary("debug diagnos fail error investigat break broken recover incident problem"),
-    "backfill": vocabulary("back reprocess replay histor catchup reload"),
+    "troubleshoot": vocabulary("trouble debug diagnos fail error investigat break broken recover incident problem"),
+    "backfill": vocabulary("back reprocess replay histor catchup reload rerun redo"),
 }
 
 
