@@ -63,11 +63,7 @@ def stated_ends_are_the_real_ones(
     is_there = any(is_named(end, table) for end in task.manifest.destinations for table in operated.tables)
     if operation.fills and not is_there:
         problems.append(f"no destination was there after it had run; there are {', '.join(sorted(operated.tables))}")
-    known = (
-        used.words_of(task, submission)
-        | operated.seen
-        | {part for table in operated.tables for part in table.split(".")}
-    )
+    known = _given(task, submission, operated) | {part for table in operated.tables for part in table.split(".")}
     claimed = [*_tables_of_fields(contract, text), *_tables_of_queries(text)]
     invented = [name for name in dict.fromkeys(claimed) if name.rpartition(".")[2].casefold() not in known]
     if invented:
@@ -115,7 +111,7 @@ def stated_rules_are_those_that_fire(
             f"rows were rejected because of {', '.join(sorted(fired)[:8])}; of that it says nothing: {said[:200]!r}"
         ]
     told = set().union(*(words(reason.replace("_", " ")) for reason in fired))
-    known = used.words_of(task, submission) | operated.seen | told
+    known = _given(task, submission, operated) | told
     named = [span for span in _spans(said) if re.fullmatch(r"[a-z]+(?:_[a-z]+)+", span)]
     invented = [span for span in dict.fromkeys(named) if not _is_made_of(span, known)]
     if 2 * len(invented) > len(dict.fromkeys(named)):
@@ -241,6 +237,11 @@ _COMMON = vocabulary(
 def _stems(text: str) -> set[str]:
     """Beginnings of words that tell one rule from another."""
     return {word[:6] for word in words(text.replace("_", " ")) if len(word) > 3 and word not in _COMMON}
+
+
+def _given(task: Task, submission: Submission, operated: Operated) -> frozenset[str]:
+    """Every word of the ticket, the workspace, the submission and the data that the agent saw."""
+    return used.words_of(task, submission) | operated.seen
 
 
 def _is_made_of(name: str, known: Collection[str]) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from harness.task import Task, load_suite
 
 SANDBOXES = ("docker", "bubblewrap")
+CONFINING = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES]
 
 
 def everyday_sandbox(task: Task, turn: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from harness.submission import Submission
 from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task, load_suite
 from tests.attacks import on_airflow, on_dbt, on_duckdb, on_everything, on_postgres, on_the_box
 from tests.attacks.attack import Attack
-from tests.turns import SANDBOXES, in_both
+from tests.turns import CONFINING, SANDBOXES, in_both
 
 SUITE = Path(__file__).parent / "suite"
 TABLES = (on_everything.TABLE, on_the_box.TABLE, on_postgres.TABLE, on_duckdb.TABLE, on_dbt.TABLE, on_airflow.TABLE)
@@ -94,24 +95,17 @@ RECITALS = {
 }
 
 
+def one_in_each(names: Iterable[str], *, docker: str, bubblewrap: str) -> list[object]:
+    """By default one of these tasks in each sandbox; at night all in both."""
+    return [
+        pytest.param(sandbox, name, marks=[getattr(pytest.mark, sandbox), *([] if name == everyday else [NIGHTLY])])
+        for sandbox, everyday in (("docker", docker), ("bubblewrap", bubblewrap))
+        for name in names
+    ]
+
+
 @pytest.mark.parametrize(
-    ("sandbox", "name"),
-    [
-        pytest.param(
-            sandbox,
-            name,
-            marks=[
-                getattr(pytest.mark, sandbox),
-                *(
-                    []
-                    if (sandbox, name) in (("docker", "duckdb/tiny-load"), ("bubblewrap", "sql/tiny-load"))
-                    else [NIGHTLY]
-                ),
-            ],
-        )
-        for name in RECITALS
-        for sandbox in SANDBOXES
-    ],
+    ("sandbox", "name"), one_in_each(RECITALS, docker="duckdb/tiny-load", bubblewrap="sql/tiny-load")
 )
 def test_knowing_the_visible_worlds_rows_by_heart_earns_nothing(sandbox: str, name: str) -> None:
     task = tasks()[name]
@@ -172,7 +166,7 @@ def test_an_attack_earns_nothing(sandbox: str, attack: Attack, host: Path, monke
     assert honest.tampering == ()
 
 
-@pytest.mark.parametrize("sandbox", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES])
+@pytest.mark.parametrize("sandbox", CONFINING)
 def test_a_success_of_an_attack_would_be_seen(sandbox: str, host: Path) -> None:
     """The looks themselves work: at credit, at what is said, at what is there and isn't named."""
     task = tasks()[CHEAP]
@@ -184,17 +178,14 @@ def test_a_success_of_an_attack_would_be_seen(sandbox: str, host: Path) -> None:
     assert len(passed(graded(task, earning.submission(task, str(host)), sandbox))) == 3
 
 
+@pytest.mark.engines
 @pytest.mark.parametrize(
     ("sandbox", "name"),
-    [
-        pytest.param(
-            sandbox,
-            name,
-            marks=[getattr(pytest.mark, sandbox), pytest.mark.engines, *([] if name == everyday else [NIGHTLY])],
-        )
-        for sandbox, everyday in (("docker", "sql/tiny-load"), ("bubblewrap", "duckdb/tiny-load"))
-        for name in ("sql/tiny-load", "duckdb/tiny-load", "dbt/tiny-mart", "airflow/tiny-load")
-    ],
+    one_in_each(
+        ("sql/tiny-load", "duckdb/tiny-load", "dbt/tiny-mart", "airflow/tiny-load"),
+        docker="sql/tiny-load",
+        bubblewrap="duckdb/tiny-load",
+    ),
 )
 def test_honest_work_after_it_is_graded_as_ever_and_the_untouched_workspace_earns_nothing(
     sandbox: str, name: str

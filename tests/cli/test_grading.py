@@ -15,8 +15,7 @@ from results.run_directory import RunDirectory, find_runs
 from tests.cli.program import bench
 from tests.cli.tiny import CHECKS, DELIVERABLE, REFERENCE, make_suite, tasks_of
 from tests.provider import ProviderServer, solving
-
-CONFINING = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+from tests.turns import CONFINING
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 
 from harness.sandboxes import BoxLimits, Sandbox, _choice
 from harness.sandboxes._box import Box
+from tests.turns import CONFINING
 
 SMALL = BoxLimits(memory=256, disk=24, processes=48)
-CONFINING = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 
 
 @pytest.fixture(scope="module", params=CONFINING)

@@ -15,7 +15,8 @@ import pytest
 
 from harness.sandboxes import Sandbox, _choice
 from harness.sandboxes._box import Box
-from tests.sandboxes.conftest import CONFINING, SMALL
+from tests.sandboxes.conftest import SMALL
+from tests.turns import CONFINING
 
 OWNER = """
 import sys

@@ -54,8 +54,11 @@ def sandboxes_of_references() -> dict[str, str]:
     first: dict[object, Task] = {}
     for task in load_suite():
         first.setdefault(task.manifest.engines if starts_slowly(task) else task.id, task)
-    last = {task.manifest.environment: task for task in first.values()}
-    return {task.id: everyday_sandbox(task, 0) if task in last.values() else "bubblewrap" for task in first.values()}
+    last = {task.manifest.environment: task.id for task in first.values()}
+    return {
+        task.id: everyday_sandbox(task, 0) if task.id == last[task.manifest.environment] else "bubblewrap"
+        for task in first.values()
+    }
 
 
 def starts_slowly(task: Task) -> bool:

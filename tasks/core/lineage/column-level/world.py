@@ -447,21 +447,17 @@ def broken(project: Project) -> dict[str, tuple[Project, tuple[str, ...]]]:
     circle = with_sql(
         "stg_orders", project.models["stg_orders"].sql + " AND order_id IN (SELECT order_id FROM order_labels)"
     )
-    return {
-        "a model doesn't parse": (
-            with_sql("fct_tax", "SELECT order_id, (status FROM stg_orders WHERE\n"),
-            ("fct_tax",),
-        ),
-        "a column isn't there": (with_sql("fct_tax", "SELECT o.order_id, o.vat FROM stg_orders o\n"), ("fct_tax",)),
-        "a column isn't there that only chooses rows": (
-            with_sql("fct_tax", "SELECT order_id FROM stg_orders WHERE vat > 0\n"),
-            ("fct_tax",),
-        ),
-        "a table isn't there": (with_sql("fct_tax", "SELECT order_id FROM stg_taxes\n"), ("fct_tax",)),
+    faulty = {
+        "a model doesn't parse": "SELECT order_id, (status FROM stg_orders WHERE\n",
+        "a column isn't there": "SELECT o.order_id, o.vat FROM stg_orders o\n",
+        "a column isn't there that only chooses rows": "SELECT order_id FROM stg_orders WHERE vat > 0\n",
+        "a table isn't there": "SELECT order_id FROM stg_taxes\n",
         "a table isn't there that only chooses rows": (
-            with_sql("fct_tax", "SELECT order_id FROM stg_orders WHERE order_id IN (SELECT order_id FROM stg_taxes)\n"),
-            ("fct_tax",),
+            "SELECT order_id FROM stg_orders WHERE order_id IN (SELECT order_id FROM stg_taxes)\n"
         ),
+    }
+    return {
+        **{why: (with_sql("fct_tax", sql), ("fct_tax",)) for why, sql in faulty.items()},
         "models read each other": (circle, ("stg_orders", "order_labels")),
     }
 
