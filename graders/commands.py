@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from graders.contract import Contract
 from graders.markdown import read
 from graders.sections import find_sections
-from graders.steps import is_about, steps_in
+from graders.steps import steps_about, steps_in
 from harness import discovery
 
 # What a box may have; whatever else is named is somebody else's machine.
@@ -47,8 +47,8 @@ def steps_of(contract: Contract, text: str, *names: str) -> str:
     for section in contract.sections:
         for part in section.parts if section.kind == "steps" and section.name in found else ():
             if any(name in part.name.casefold() for name in names):
-                steps = steps_in(found[section.name].body)
-                said |= dict.fromkeys(step.text for step in steps if is_about(step.title, part, section))
+                steps = list(steps_in(found[section.name].body))
+                said |= dict.fromkeys(step.text for step in steps_about(part, section, steps))
     return "\n\n".join(said)
 
 

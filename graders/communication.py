@@ -141,7 +141,11 @@ def _spellings(name: str) -> Iterable[str]:
 def _stands_in(spelling: str, node: str) -> bool:
     if not spelling:
         return False
-    if re.search(rf"(?<!\w){re.escape(spelling)}(?!\w)", node):
+    # A file's placeholder stands for what a writer puts in, or for another placeholder: orders_<day>.csv, orders_*.csv.
+    literals = re.split(r"<\w+>|(?<=\w)\*", spelling) if spelling.endswith(tuple(_SUFFIXES)) else [spelling]
+    # (A diagram's reader takes the star for a sign of its drawing, and leaves a space.)
+    literal = r"(?:[\w<>{}$*%-]+| )".join(map(re.escape, literals))
+    if re.search(rf"(?<!\w){literal}(?!\w)", node):
         return True
     # "daily orders" names daily_orders, but "orders" alone doesn't name fct_orders.
     parts = [part for part in re.split(r"[\W_]+", spelling) if part]
@@ -165,7 +169,8 @@ _AMOUNT = re.compile(
     r"(?<![\w.])\d+(?:[.,]\d+)?\s?-?\s?(?:%|(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|weeks?|months?"
     r"|business days?|percent)\b)"
     r"|\b(?:one|two|three|four|five|six|eight|ten|twelve|fifteen|thirty|sixty|ninety|an?)\s+(?:seconds?|minutes?|hours?|days?)\b"
-    r"|\b\d{1,2}:\d{2}\b|\b\d{1,2}\s?(?:am|pm|a\.m\.|p\.m\.|utc|o'clock)|\b[TD]\s?\+\s?\d",
+    r"|\b\d{1,2}:\d{2}\b|\b\d{1,2}\s?(?:am|pm|a\.m\.|p\.m\.|utc|o'clock)|\b[TD]\s?\+\s?\d"
+    r"|\b(?:no|zero|without) (?:lag|delay|latency)\b|\b(?:same|one|that|its) transaction\b",
     re.IGNORECASE,
 )
 _COST_OF_CHOICE = re.compile(

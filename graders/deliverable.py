@@ -15,7 +15,7 @@ from graders.diagram import read_diagram
 from graders.entries import Entry, is_said, read_entries
 from graders.markdown import Block, content, read, vocabulary, walk, without_code, words
 from graders.sections import begins, find_sections, mentions, own_stems, section_names, stems, too_long, values_of
-from graders.steps import STARTS_NUMBERED, Step, is_about, steps_in
+from graders.steps import STARTS_NUMBERED, Step, steps_about, steps_in
 
 
 def deliverable_has_every_section(contract: Contract, text: str) -> list[str]:
@@ -97,7 +97,10 @@ def _table_problems(section: Section, body: Sequence[Block]) -> list[str]:
         return ["no table"]
     for table in tables:
         header = [words(cell) for cell in table.rows[0]]
+        # The first column holds the things themselves, whatever they are called: "File", "Step".
         places = [next((n for n, cell in enumerate(header) if set(want) <= set(cell)), None) for want in wanted]
+        if places[0] is None and 0 not in places:
+            places[0] = 0
         if None in places:
             continue
         cells = [[row[place] for place in places if place is not None] for row in table.rows[1:]]
@@ -187,7 +190,7 @@ def _step_problems(section: Section, body: tuple[Block, ...]) -> list[str]:
     if not any(block.is_numbered for block in walk(body)) and not any(STARTS_NUMBERED.match(s.text) for s in steps):
         problems.append("its steps are not numbered")
     for part in section.parts:
-        about = [step for step in steps if is_about(step.title, part, section)]
+        about = steps_about(part, section, steps)
         if not about:
             problems.append(f"no step says: {part.name}")
         elif not any(_is_concrete(step, part) for step in about):

@@ -84,10 +84,11 @@ def _entries(blocks: Sequence[Block], context: str) -> Iterator[Entry]:
             heading = lead = block.text
             continue
         if block.kind == "paragraph":
-            yield from (_entry(line, lead) for line in _statements(block.text))
+            said = [_entry(line, lead) for line in _statements(block.text)]
+            yield from said
             last = block.text.rpartition("\n")[2]
-            # "Sources:" and then a list: the line is the list's label.
-            lead = last.rstrip(": ") if last.endswith(":") else heading
+            # "Sources:", or "Sources (both daily)" with the first word in bold, and then a list: the list's label.
+            lead = last.rstrip(": ") if last.endswith(":") else said[-1].key or heading
             continue
         if block.kind == "list":
             for item in block.children:
@@ -119,13 +120,15 @@ def _item_entries(item: Block, context: str) -> Iterator[Entry]:
 
 
 def _statements(text: str) -> list[str]:
-    """A paragraph's labelled lines, each with the lines that continue it."""
+    """A paragraph's labelled lines, each with the lines that continue it; several labels may share a line."""
     found: list[str] = []
     for line in text.split("\n"):
-        if found and not _is_labelled(line):
-            found[-1] += f" {line}"
+        first, *others = _NEXT_LABEL.split(line) if _is_labelled(line) else [line]
+        if found and not _is_labelled(first):
+            found[-1] += f" {first}"
         else:
-            found.append(line)
+            found.append(first)
+        found += others
     return found
 
 
@@ -141,6 +144,7 @@ def _table_entries(table: Block, context: str) -> Iterator[Entry]:
         yield from (Entry(cell, name, cell, context) for name, cell in zip(header, rows[0], strict=False))
 
 
+_NEXT_LABEL = re.compile(r"(?<=[.;|·•])\s+(?=[A-Z][\w() -]{1,30}:\s)|\s+[|·•]\s+(?=[A-Z])")
 _LABEL = re.compile(r"([^:=]{1,80}?)\s?(?::(?=\s|$|`)|\s[—–-]\s|\s?=\s)\s?(.*)$", re.DOTALL)
 
 

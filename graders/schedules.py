@@ -22,18 +22,24 @@ RUNS = 5
 
 @dataclass(frozen=True)
 class Stated:
-    """What can be read in a sentence on a schedule. ``times`` are hours and minutes, UTC unless ``elsewhere``."""
+    """What can be read in a sentence on a schedule. ``times`` are hours and minutes, UTC unless ``elsewhere``.
+
+    ``on_demand``: something is started when it is asked for.
+    """
 
     crons: tuple[str, ...]
     periods: tuple[Period, ...]
     times: tuple[tuple[int, int], ...]
     elsewhere: bool
+    on_demand: bool
 
 
 def read_schedule(text: str) -> Stated:
     crons = tuple(dict.fromkeys(_crons(text)))
     rest = _CRON.sub(" ", text)
-    return Stated(crons, tuple(_periods(rest)), tuple(_times(rest)), bool(_ELSEWHERE.search(rest)))
+    return Stated(
+        crons, tuple(_periods(rest)), tuple(_times(rest)), bool(_ELSEWHERE.search(rest)), bool(_ON_DEMAND.search(rest))
+    )
 
 
 def contradicts(stated: Stated, schedules: Iterable[Sequence[Moment]]) -> bool:
@@ -51,7 +57,12 @@ def contradicts(stated: Stated, schedules: Iterable[Sequence[Moment]]) -> bool:
 
 
 def contradicts_period(stated: Stated, every: Period | None) -> bool:
-    """Whether what is stated is plainly another period, where nothing but the period is known (None: there is none)."""
+    """Whether what is stated is plainly another period, where nothing but the period is known (None: there is none).
+
+    What is started by an event may stand beside something that has a period: "the load nightly, erasures on request".
+    """
+    if every is None and stated.on_demand:
+        return False
     of_crons = [_steps(_runs(cron, SOME_DAY)) for cron in stated.crons]
     stated_periods = [step for steps in of_crons for step in steps] or list(stated.periods)
     return bool(stated_periods) and not any(every and _is_about(period, every) for period in stated_periods)
@@ -98,6 +109,11 @@ def _is_about(one: Period, other: Period) -> bool:
     return abs(one - other) <= 0.12 * max(one, other)
 
 
+_ON_DEMAND = re.compile(
+    r"\b(?:on|upon|by|per|at) (?:demand|request|event)\b|\b(?:no|without a|not on a) (?:fixed )?schedule\b"
+    r"|\b(?:event|request)[- ](?:driven|triggered)\b|\bad[ -]?hoc\b|\bby hand\b|\bwhenever\b",
+    re.IGNORECASE,
+)
 _NUMBERS = {
     "other": 2, "second": 2, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10,
     "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30,

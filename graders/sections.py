@@ -11,13 +11,19 @@ from graders.markdown import MAX_LENGTH, Block, heading_words, vocabulary, words
 
 # What else a word of the contract is called by good writers.
 ALSO_CALLED = {
-    "validation": vocabulary("valid check test rule constraint expect assert reject quarantine unique null must"),
+    "validation": vocabulary(
+        "valid check test rule constraint expect assert reject quarantine unique null must",
+        "refus abort rollback rolled damag malform broken missing",
+    ),
     "alert": vocabulary("alert threshold warn notif page pager slack email fail"),
     "source": vocabulary("input upstream"),
     "destination": vocabulary("target sink output"),
     "schedule": vocabulary("frequency cadence trigger cron"),
     "manually": vocabulary("manual hand demand adhoc trigger run start execute invoke launch"),
-    "troubleshoot": vocabulary("trouble debug diagnos fail error investigat break broken recover incident problem"),
+    "troubleshoot": vocabulary(
+        "trouble debug diagnos fail error investigat break broken recover incident problem",
+        "crash died hang stuck symptom wrong",
+    ),
     "backfill": vocabulary("back reprocess replay histor catchup reload rerun redo"),
 }
 
@@ -53,11 +59,13 @@ _NO_FIT = 9
 
 
 def _fit(name: str, heading: Block) -> int:
-    """How well a heading names a section: 0 is exactly; up to four words more are taken."""
+    """How well a heading names a section: 0 is exactly; up to four words more, or the last alone, are taken."""
     wanted, given = words(name), heading_words(heading.text)
     joined = "".join(given)
     if "".join(wanted) == joined:
         return 0
+    if given == wanted[-1:]:
+        return 3
     extra = len(given) - len(wanted)
     if not 0 < extra <= 4 or "".join(wanted) not in joined:
         return _NO_FIT

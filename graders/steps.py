@@ -17,7 +17,7 @@ class Step:
     text: str
 
 
-STARTS_NUMBERED = re.compile(r"\s*(?:step )?\d{1,2}[.):]", re.IGNORECASE)
+STARTS_NUMBERED = re.compile(r"\s*(?:step )?\d{1,2}(?:[.):]| \|)", re.IGNORECASE)
 
 
 def steps_in(body: Sequence[Block]) -> Iterator[Step]:
@@ -68,6 +68,18 @@ def _title(text: str) -> str:
         if found and len(label.split()) <= 8:
             return label
     return without_code(re.split(r"(?<=[.!?;])\s", first, maxsplit=1)[0])
+
+
+def steps_about(part: Part, section: Section, steps: Sequence[Step]) -> list[Step]:
+    """The steps on a part of the contract; a run by hand may be titled by what it does: "Load a day: `load.sh 5`"."""
+    named = [step for step in steps if is_about(step.title, part, section)]
+    if named or "manual" not in part.name.casefold():
+        return named
+    others = [step for step in steps if not any(is_about(step.title, other, section) for other in section.parts)]
+    return [step for step in others if _COMMAND.search(step.text)]
+
+
+_COMMAND = re.compile(r"`[\w./$-]+\s+[^`]+`")
 
 
 def is_about(title: str, part: Part, section: Section) -> bool:

@@ -184,7 +184,7 @@ def _rows(table: Block) -> Iterator[tuple[str, str]]:
     component, technology = places
     if technology is not None:
         for row in table.rows[1:]:
-            yield row[component] if component is not None else "", row[technology]
+            yield row[component or 0], row[technology]
 
 
 _FILE = re.compile(r"[\w./-]+\.(?:py|sql|sh|ya?ml|toml|ipynb|r|scala)")

@@ -17,6 +17,7 @@ ENDS = {
     "headings-and-mermaid": (["raw.orders"], ["analytics.fct_orders"]),
     "bold-labels": (["stage.user_changes"], ["dim_users"]),
     "boxes-and-nested-lists": (["clicks"], ["public.sessions"]),
+    "remarks-and-shared-lines": (["customers_<batch>.jsonl"], ["customers"]),
     "setext-and-steps": (["/v2/customers"], ["crm.customers"]),
     "terse-with-emoji": (["inbox/stores_2026.csv", "inbox"], ["mart.stores"]),
 }
@@ -79,6 +80,8 @@ def test_a_flaw_fails_its_check_and_no_other(name: str) -> None:
         "End-to-end latency stays under 30s.",
         "#### SLA\n\nThe mart is complete at 7 am, T+1.",
         "The report is at most a day stale.",
+        "Freshness: no lag, the view reads the table itself",
+        "Up to date at once: the trigger writes in the same transaction.",
     ],
 )
 def test_freshness_may_be_said_in_many_ways(statement: str) -> None:
@@ -125,10 +128,12 @@ def test_assumptions_may_be_said_in_many_ways(statement: str) -> None:
         ("orders.csv is loaded to fct_orders.", "no data-flow diagram"),
         ("```python\norders = Orders()\norders >> fct_orders\n```", "no data-flow diagram"),
         ("```\nfct_orders_v2 → fct_orders\n```", "no source"),
+        ("```\norders_rejected → fct_orders\n```", "no source"),
     ],
 )
 def test_a_diagram_of_something_else_fails(drawing: str, problem: str) -> None:
-    found = flow_diagram_names_the_real_ends(f"### Data Flow\n\n{drawing}\n", ["landing/orders.csv"], ["fct_orders"])
+    sources = ["landing/orders.csv", "landing/orders_<day>.csv"]
+    found = flow_diagram_names_the_real_ends(f"### Data Flow\n\n{drawing}\n", sources, ["fct_orders"])
     assert len(found) >= 1
     assert any(problem in text for text in found)
 
@@ -153,6 +158,12 @@ def test_a_diagram_of_something_else_fails(drawing: str, problem: str) -> None:
 )
 def test_a_diagram_may_be_drawn_in_many_ways(drawing: str) -> None:
     assert flow_diagram_names_the_real_ends(f"# Flow\n\n{drawing}\n", ["landing/orders.csv"], ["fct_orders"]) == []
+
+
+@pytest.mark.parametrize("file", ["orders_<day>.csv", "orders_{day}.csv", "orders_*.csv", "orders_2026-03-01.csv"])
+def test_a_placeholder_of_a_files_name_may_be_filled_in(file: str) -> None:
+    text = f"# Flow\n\n`{file}` → fct_orders\n"
+    assert flow_diagram_names_the_real_ends(text, ["landing/orders_<day>.csv"], ["fct_orders"]) == []
 
 
 def test_nothing_passes_nothing_and_too_much_is_refused() -> None:

@@ -67,6 +67,7 @@ def test_where_somebody_else_starts_it_the_period_counts(said: str) -> None:
 def test_what_an_event_starts_has_no_period() -> None:
     assert not contradicts_period(read_schedule("by the CI, after every change of the project"), None)
     assert contradicts_period(read_schedule("nightly"), None)
+    assert not contradicts_period(read_schedule("the load nightly at 02:00; `erase.py` on request"), None)
 
 
 @pytest.mark.parametrize("said", ["hourly", "every 15 minutes", "0 6 * * 1", "weekly"])
