@@ -29,10 +29,10 @@ OPERATION = Operation(
     fills=(),
     every=datetime.timedelta(days=1),
     topics={
-        "columns": "column",
+        "columns": "column header",
         "addresses": "address email family famil",
-        "the day": "day today fresh newest",
-        "missing values": "missing empty null",
+        "the day": "day today fresh newest updated",
+        "missing values": "missing empty null blank",
         "the whole file": "complete whole file",
     },
 )
