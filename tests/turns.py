@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from harness.task import Task, load_suite
+from tests.conftest import SANDBOXES
 
-SANDBOXES = ("docker", "bubblewrap")
 CONFINING = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in SANDBOXES]
 
 

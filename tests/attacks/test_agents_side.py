@@ -13,7 +13,8 @@ from harness.sandboxes import _choice, _environments
 from harness.sandboxes._box import Box
 from harness.task import HIDDEN_SEEDS, Task, load_suite
 from harness.workplace import workplace
-from tests.turns import SANDBOXES, everyday_sandbox
+from tests.conftest import SANDBOXES
+from tests.turns import everyday_sandbox
 
 TASKS = load_suite()
 KEYS = {

@@ -17,7 +17,8 @@ from harness.submission import Submission
 from harness.task import HIDDEN_SEEDS, VISIBLE_SEED, Task, load_suite
 from tests.attacks import on_airflow, on_dbt, on_duckdb, on_everything, on_postgres, on_the_box
 from tests.attacks.attack import Attack
-from tests.turns import CONFINING, SANDBOXES, in_both
+from tests.conftest import SANDBOXES
+from tests.turns import CONFINING, in_both
 
 SUITE = Path(__file__).parent / "suite"
 TABLES = (on_everything.TABLE, on_the_box.TABLE, on_postgres.TABLE, on_duckdb.TABLE, on_dbt.TABLE, on_airflow.TABLE)

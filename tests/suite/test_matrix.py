@@ -18,7 +18,8 @@ from harness.sandboxes import _choice
 from harness.task import HIDDEN_SEEDS, Task, load_suite
 from harness.task_problems import task_problems
 from harness.verify import Case, cases, judge, telling_mutants
-from tests.turns import SANDBOXES, everyday_sandbox
+from tests.conftest import SANDBOXES
+from tests.turns import everyday_sandbox
 
 
 def matrix() -> list[object]:
