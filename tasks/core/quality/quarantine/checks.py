@@ -1,4 +1,4 @@
-"""Runs six batches in order, one of them again, two in the wrong order, and one killed; looks at the five tables."""
+"""Runs seven batches in order, one of them again, two in the wrong order, and one killed; looks at the five tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.lab import Lab
 from harness.sandboxes._box import Completed
 from harness.tables import Table
 
-from .world import BROKEN, DAYS, EMPTY, FIRST, SECOND, STALE, WIDER, World, deliver
+from .world import BROKEN, DAYS, EMPTY, FIRST, LARGE, SECOND, STALE, WIDER, World, deliver
 
 ORDERS = {
     "order_id": "text",
@@ -101,7 +101,7 @@ def week(lab: Lab, world: World) -> tuple[Seen, Seen]:
         ended[day] = gate(lab, day)
     first = look(lab, ended)
     again = {FIRST: gate(lab, FIRST)}
-    lab.note(f"the batch of {FIRST} was run again after that of {STALE}")
+    lab.note(f"the batch of {FIRST} was run again after that of {DAYS[-1]}")
     return first, look(lab, again)
 
 
@@ -180,6 +180,12 @@ def malformed_values_are_rejected(week: tuple[Seen, Seen], world: World) -> None
 @check("quality", clauses=["constraints/always-validate-data-quality"])
 def values_that_only_a_parser_takes_are_rejected(week: tuple[Seen, Seen], world: World) -> None:
     assert_quarantined(week[0], world, FIRST, "values that aren't in the agreed form", "look-alike")
+
+
+@check("quality", clauses=["constraints/always-validate-data-quality", "constraints/never-lose-data"])
+def values_too_large_for_their_column_are_rejected(week: tuple[Seen, Seen], world: World) -> None:
+    assert_quarantined(week[0], world, LARGE, "values that are too large for their column", "too-large")
+    assert_orders(week[0], world, "beside values that are too large", world.ids("good", days=[LARGE]), LARGE)
 
 
 @check("quality", clauses=["constraints/always-validate-data-quality"])

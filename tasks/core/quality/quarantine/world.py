@@ -1,4 +1,4 @@
-"""Six daily files of orders; each group of records shows one thing the gate has to tell apart."""
+"""Seven daily files of orders; each group of records shows one thing the gate has to tell apart."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ STATUSES = ("placed", "paid", "shipped", "cancelled")
 FORM = "%Y-%m-%dT%H:%M:%S"
 
 # The days, by what they bring.
-FIRST, SECOND, BROKEN, EMPTY, WIDER, STALE = (f"2026-03-0{day}" for day in range(2, 8))
-DAYS = (FIRST, SECOND, BROKEN, EMPTY, WIDER, STALE)
+FIRST, SECOND, BROKEN, EMPTY, WIDER, STALE, LARGE = (f"2026-03-0{day}" for day in range(2, 9))
+DAYS = (FIRST, SECOND, BROKEN, EMPTY, WIDER, STALE, LARGE)
 
 MALFORMED = (
     ("ordered_at", "2026-02-30T10:00:00"),
@@ -56,6 +56,18 @@ LOOK_ALIKES = (
     ("unit_price", "1e2"),
     ("unit_price", "NaN"),
     ("total_amount", "12.345"),
+)
+# The largest values that the columns of ``orders`` hold.
+LARGEST = {
+    "quantity": decimal.Decimal(2**31 - 1),
+    "unit_price": decimal.Decimal("9999999999.99"),
+    "total_amount": decimal.Decimal("9999999999.99"),
+}
+TOO_LARGE = (
+    ("quantity", "2147483648"),
+    ("quantity", "99999999999999999999"),
+    ("unit_price", "10000000000.00"),
+    ("total_amount", "10000000000"),
 )
 ODD_EMAILS = ("no-at-sign.example", "two@@shop.example", "a blank@shop.example", "nodot@localhost")
 NOTES = ("", "", "gift, please wrap", 'says "call first"', "leave at no. 7; ring twice", "für Zoë")
@@ -175,9 +187,10 @@ def has_form(column: str, value: str) -> bool:
                 return False
             return len(value) == len("2026-03-02T14:05:59")
         case "quantity":
-            return re.fullmatch(r"[0-9]+", value) is not None and int(value) > 0
+            return re.fullmatch(r"[0-9]+", value) is not None and 0 < int(value) <= LARGEST[column]
         case "unit_price" | "total_amount":
-            return re.fullmatch(r"[0-9]+(\.[0-9]{1,2})?", value) is not None
+            formed = re.fullmatch(r"[0-9]+(\.[0-9]{1,2})?", value) is not None
+            return formed and decimal.Decimal(value) <= LARGEST[column]
         case "status":
             return value in STATUSES
     return True
@@ -259,7 +272,7 @@ class Shop:
 def build(seed: int, scale: float = 1.0) -> World:
     draw = random.Random(seed)  # noqa: S311
     shop = Shop(draw)
-    sizes = {FIRST: 25, SECOND: 10, BROKEN: 10, WIDER: 10, STALE: 8}
+    sizes = {FIRST: 25, SECOND: 10, BROKEN: 10, WIDER: 10, STALE: 8, LARGE: 10}
     for day, size in sizes.items():
         for _ in range(max(size, round(size * scale))):
             made = "2026-03-05" if day == STALE else day
@@ -268,6 +281,7 @@ def build(seed: int, scale: float = 1.0) -> World:
     merge_and_flag(shop)
     come_again(shop)
     tear(shop)
+    overflow(shop)
     for records in shop.records.values():
         draw.shuffle(records)
     records = {
@@ -352,6 +366,16 @@ def tear(shop: Shop) -> None:
         shop.send(BROKEN, "torn", fields, raw)
 
 
+def overflow(shop: Shop) -> None:
+    """Values that are too large for their column, and some that just fit."""
+    for column, value in TOO_LARGE:
+        shop.send(LARGE, "too-large", shop.order(LARGE, **{column: value}))
+    most = str(LARGEST["total_amount"])
+    shop.send(LARGE, "good", shop.order(LARGE, quantity="1", unit_price=most, total_amount=most))
+    many = {"quantity": str(LARGEST["quantity"]), "unit_price": "0.01", "total_amount": "21474836.47"}
+    shop.send(LARGE, "good", shop.order(LARGE, **many))
+
+
 def written(records: Iterable[Record], columns: list[str]) -> bytes:
     lines = [encoded(columns)]
     for record in records:
@@ -373,6 +397,8 @@ def guard(world: World) -> None:
         assert kinds[group] >= least, group
     for group in ("incomplete", "malformed", "look-alike", "unknown", "bad-twin"):
         assert all(len(world.reasons(record)) == 1 for record in world.of(FIRST, group)), group
+    too_large = Counter(reason for record in world.of(LARGE, "too-large") for reason in world.reasons(record))
+    assert too_large == Counter(f"invalid_{column}" for column, _ in TOO_LARGE), too_large
     assert all(len(world.reasons(record)) > 1 for record in world.of(FIRST, "manifold"))
     for day in DAYS:
         for record in world.of(day, "good", "wider", "stale", "merged", "changing", "mended", "odd"):

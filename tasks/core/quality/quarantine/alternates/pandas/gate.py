@@ -46,10 +46,12 @@ for c in ["ordered_at", "updated_at"]:
     times[c] = pd.to_datetime(df[c], format="%Y-%m-%dT%H:%M:%S", errors="coerce")
     fault(df[c].notna() & (times[c].isna() | ~df[c].astype("string").str.fullmatch(moment).fillna(False)), f"invalid_{c}")
 numbers = {}
-for c, form in [("quantity", r"[0-9]+"), ("unit_price", r"[0-9]+(\.[0-9]{1,2})?"), ("total_amount", r"[0-9]+(\.[0-9]{1,2})?")]:
+money = r"[0-9]+(\.[0-9]{1,2})?"
+for c, form, most in [("quantity", r"[0-9]+", 2**31 - 1), ("unit_price", money, 9999999999.99), ("total_amount", money, 9999999999.99)]:
     right = df[c].astype("string").str.fullmatch(form).fillna(False)
     numbers[c] = pd.to_numeric(df[c].where(right), errors="coerce")
-    fault(df[c].notna() & ~(right & (numbers[c] > 0 if c == "quantity" else True)), f"invalid_{c}")
+    right &= numbers[c].between(1 if c == "quantity" else 0, most)
+    fault(df[c].notna() & ~right, f"invalid_{c}")
 fault(df["status"].notna() & ~df["status"].isin(["placed", "paid", "shipped", "cancelled"]), "invalid_status")
 users = pd.read_csv(f"{os.environ['DATA']}/reference/users.csv", dtype=str)["user_id"].dropna()
 fault(df["user_id"].notna() & ~df["user_id"].isin(users), "unknown_user")

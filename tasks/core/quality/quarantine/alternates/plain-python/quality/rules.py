@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 MONEY = re.compile(r"\d+(\.\d\d?)?", re.ASCII)
+MOST = Decimal("9999999999.99")
 WHOLE = re.compile(r"0*[1-9]\d*", re.ASCII)
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 STATUS = {"placed", "paid", "shipped", "cancelled"}
@@ -16,11 +17,13 @@ def moment(text):
     return datetime.fromisoformat(text)
 
 
-def matching(pattern, convert):
+def matching(pattern, convert, most):
     def parse(text):
         if not pattern.fullmatch(text):
             raise ValueError(text)
-        return convert(text)
+        if (value := convert(text)) > most:
+            raise ValueError(text)
+        return value
 
     return parse
 
@@ -36,9 +39,9 @@ PARSERS = {
     "user_id": str,
     "ordered_at": moment,
     "updated_at": moment,
-    "quantity": matching(WHOLE, int),
-    "unit_price": matching(MONEY, Decimal),
-    "total_amount": matching(MONEY, Decimal),
+    "quantity": matching(WHOLE, int, 2**31 - 1),
+    "unit_price": matching(MONEY, Decimal, MOST),
+    "total_amount": matching(MONEY, Decimal, MOST),
     "status": status,
 }
 

@@ -9,7 +9,7 @@ COLUMNS = "order_id user_id email ordered_at updated_at quantity unit_price tota
 SCHEMA = [
     """create table if not exists accepted_records (
         batch date, line integer, order_id text, user_id text, email text, ordered_at timestamp, updated_at timestamp,
-        quantity bigint, unit_price decimal(12,2), total_amount decimal(12,2), status text, note text)""",
+        quantity integer, unit_price decimal(12,2), total_amount decimal(12,2), status text, note text)""",
     """create or replace view orders as
         select * exclude (batch, line, nth) from (
             select *, row_number() over (partition by order_id order by updated_at desc, batch desc) as nth
