@@ -142,6 +142,20 @@ HAVING count(*) > 0
             "last_refund": "raw_refunds.refunded_at",
         },
     ),
+    "refund_positions": (
+        """SELECT
+    refund_id,
+    row_number() OVER In_Order AS nth,
+    sum(cents) OVER by_reason / 100.0 AS for_reason
+FROM raw_refunds
+WINDOW in_order AS (PARTITION BY order_id ORDER BY refunded_at), by_reason AS (PARTITION BY reason)
+""",
+        {
+            "refund_id": "=raw_refunds.refund_id",
+            "nth": "raw_refunds.order_id raw_refunds.refunded_at",
+            "for_reason": "raw_refunds.cents raw_refunds.reason",
+        },
+    ),
     "fct_revenue": (
         """SELECT d.order_day AS day, s.region, s.shop_name AS "Shop", sum(net) AS net
 FROM (

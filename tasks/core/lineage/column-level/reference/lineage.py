@@ -6,6 +6,7 @@ import csv
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from sqlglot import exp, parse
@@ -102,13 +103,13 @@ def trace(name: str, query: exp.Query, schema: dict[str, dict[str, str]]) -> dic
                 raise ProjectError(f"{name}: there is no table {source.name}")
     try:
         qualified = qualify(query.copy(), schema=schema, dialect="duckdb")
+        root = build_scope(qualified)
+        return {
+            column.lower(): origins_of(root, position, {})
+            for position, column in enumerate(qualified.named_selects)
+        }
     except SqlglotError as error:
         raise ProjectError(f"{name}: {error}") from None
-    root = build_scope(qualified)
-    return {
-        column.lower(): origins_of(root, position, {})
-        for position, column in enumerate(qualified.named_selects)
-    }
 
 
 def origins_of(scope: Scope, position: int, known: dict) -> tuple[frozenset, tuple[str, str] | None]:
@@ -121,8 +122,9 @@ def origins_of(scope: Scope, position: int, known: dict) -> tuple[frozenset, tup
         known[key] = (frozenset().union(*(origins for origins, _ in branches)), None)
         return known[key]
     expression = scope.expression.selects[position].unalias()
+    windows = {window.name: window for window in scope.expression.args.get("windows") or ()}
     found, passed = set(), None
-    for column in expression.find_all(exp.Column):
+    for column in columns_in(expression, windows):
         source = scope.sources[column.table]
         if isinstance(source, exp.Table):
             pair = (source.name.lower(), column.name.lower())
@@ -135,6 +137,16 @@ def origins_of(scope: Scope, position: int, known: dict) -> tuple[frozenset, tup
             passed = same
     known[key] = (frozenset(found), passed)
     return known[key]
+
+
+def columns_in(expression: exp.Expression, windows: dict[str, exp.Window]) -> Iterator[exp.Column]:
+    """Also those of the windows that stand there by name."""
+    yield from expression.find_all(exp.Column)
+    for window in expression.find_all(exp.Window):
+        if window.alias and window.alias not in windows:
+            raise SqlglotError(f"there is no window {window.alias}")
+        if window.alias:
+            yield from columns_in(windows[window.alias], windows)
 
 
 def describe(pair: tuple[str, str] | None, written: dict, same: dict) -> str:

@@ -81,7 +81,7 @@ class Warehouse:
                         found |= {c: col for c, col in columns.items() if c not in left_out}
                 continue
             bare = shown.unalias()
-            cols = [self.column(c, sources) for c in bare.find_all(exp.Column)]
+            cols = [self.column(c, sources) for c in self.columns(bare, node)]
             twin = cols[0].twin if isinstance(bare, exp.Column) else None
             found[shown.alias_or_name.lower()] = Col(frozenset().union(*(col.roots for col in cols)), twin)
         for part in ("where", "having", "qualify"):
@@ -96,6 +96,15 @@ class Warehouse:
             for c in condition.find_all(exp.Column):
                 if c.parent_select is node and c.name.lower() not in found:
                     self.column(c, sources)
+        return found
+
+    def columns(self, expression, select):
+        found = list(expression.find_all(exp.Column))
+        for window in expression.find_all(exp.Window):
+            # OVER name: what the window is stands in the query's WINDOW.
+            for named in select.args.get("windows") or []:
+                if window.alias.lower() == named.name.lower():
+                    found += self.columns(named, select)
         return found
 
     def column(self, node, sources):
