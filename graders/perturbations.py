@@ -126,6 +126,11 @@ def on_another_machine(lab: Lab, keeping: str) -> None:
     lab.box.put("work", own)
 
 
+def without_room(lab: Lab, *command: str, kilobytes: int = 1) -> Completed:
+    """Run it while the disk is full, as it were: no file gets longer than this, whoever writes more gets an error."""
+    return lab.run("bash", "-c", f'ulimit -f {kilobytes} && exec "$0" "$@"', *command)
+
+
 def twice(lab: Lab, act: Callable[[], Completed], observe: Callable[[], Seen], what: str) -> tuple[Seen, Seen]:
     """Run the same thing twice; what was seen after each."""
     must_end_well(act(), what)

@@ -8,14 +8,14 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from graders.check import check, scenario
 from graders.operation import Operation
-from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
+from graders.perturbations import AfterCrash, crash_everywhere, must_end_well, without_room
 from harness.engines.postgres import Postgres
 from harness.errors import SubmissionFault
 from harness.lab import Lab
@@ -169,6 +169,15 @@ def killed(lab: Lab, world: World) -> list[AfterCrash[Seen]]:
     )
 
 
+@scenario
+def full_disk(lab: Lab, world: World) -> tuple[Completed, Seen]:
+    furnish(world, lab)
+    number = world.persons[0]
+    without_room(lab, "python", "erase.py", "--user-id", str(number))
+    lab.note("a person was to be erased while the disk was full, and then again")
+    return erase(lab, number), look(lab)
+
+
 def after(story: Story, step: str) -> Seen:
     """What was seen after a step, all up to it having ended well."""
     for name, done in story.done.items():
@@ -272,26 +281,34 @@ def everybody_elses_rows_stay(story: Story, world: World) -> None:
 
 @check("durability", clauses=["constraints/never-lose-data"])
 def everybody_elses_lines_stay(story: Story, world: World) -> None:
-    files = {path: text_of(content) for path, content in world.lake().items()}
     for step in (ONE, BOTH):
-        seen, persons = after(story, step), erased_at(world, step)
-        about = {line: number for number, line in world.log_lines()}
-        for path, before in files.items():
-            assert path in seen.files, f"{step}: {path} is gone"
-            if ".csv" in path:
-                kept = [row for row in csv.reader(io.StringIO(before)) if row[0] not in map(str, persons)]
-                wanted, found = map(Counter, (map(tuple, kept), map(tuple, rows_of(seen, path))))
-            elif path.endswith(".jsonl"):
-                letters = [bad for bad in world.bad if bad.day in path and bad.user_id not in persons]
-                wanted = Counter(canonical({"reason": bad.reason, "record": bad.line}) for bad in letters)
-                found = letters_of(seen, path)
-            else:
-                numbered = {line: about.get(line, number_of(line)) for line in before.splitlines()}
-                wanted = Counter(line for line in before.splitlines() if numbered[line] not in persons)
-                found = Counter(seen.files[path].splitlines())
-            assert wanted, f"nothing is expected in {path}"
+        for path, wanted, found in lines_of_others(after(story, step), world, erased_at(world, step), step):
             lost = wanted - found
             assert not lost, f"{step}: {path} has lost {sum(lost.values())} lines about others: {list(lost)[:SHOWN]}"
+
+
+Lines = Counter[Any]
+
+
+def lines_of_others(seen: Seen, world: World, persons: Iterable[int], when: str) -> Iterator[tuple[str, Lines, Lines]]:
+    """Of each file of the lake the lines that are about others, and those that are there."""
+    about = {line: number for number, line in world.log_lines()}
+    for path, content in world.lake().items():
+        before = text_of(content)
+        assert path in seen.files, f"{when}: {path} is gone"
+        if ".csv" in path:
+            kept = [row for row in csv.reader(io.StringIO(before)) if row[0] not in map(str, persons)]
+            wanted, found = Counter(map(tuple, kept)), Counter(map(tuple, rows_of(seen, path)))
+        elif path.endswith(".jsonl"):
+            letters = [bad for bad in world.bad if bad.day in path and bad.user_id not in persons]
+            wanted = Counter(canonical({"reason": bad.reason, "record": bad.line}) for bad in letters)
+            found = letters_of(seen, path)
+        else:
+            numbered = {line: about.get(line, number_of(line)) for line in before.splitlines()}
+            wanted = Counter(line for line in before.splitlines() if numbered[line] not in persons)
+            found = Counter(seen.files[path].splitlines())
+        assert wanted, f"nothing is expected in {path}"
+        yield path, wanted, found
 
 
 def number_of(line: str) -> int:
@@ -388,6 +405,21 @@ def a_killed_erasure_is_completed_by_the_next(killed: list[AfterCrash[Seen]], wo
         assert not left, f"{said}: there is left {'; '.join(sorted(left)[:SHOWN])}"
         differing = [name for name in TABLES if name != "ops.log" and point.seen.tables[name] != whole.tables[name]]
         assert not differing, f"{said}: {', '.join(differing)} has other rows than after a run that wasn't killed"
+
+
+@check("durability", clauses=["constraints/always-implement-idempotent-pipelines", "constraints/never-lose-data"])
+def a_full_disk_costs_nobody_a_line(full_disk: tuple[Completed, Seen], story: Story, world: World) -> None:
+    done, seen = full_disk
+    said = "the disk was full, and it was run again"
+    must_end_well(done, said)
+    whole, persons = after(story, ONE), erased_at(world, ONE)
+    secrets = world.secrets(persons[0], LATEST)
+    left = set(seen.traces(secrets)) - set(whole.traces(secrets))
+    assert not left, f"{said}: there is left {'; '.join(sorted(left)[:SHOWN])}"
+    undisturbed = {path: found for path, _, found in lines_of_others(whole, world, persons, ONE)}
+    for path, wanted, found in lines_of_others(seen, world, persons, said):
+        lost = (wanted & undisturbed[path]) - found
+        assert not lost, f"{said}: {path} has lost {sum(lost.values())} lines about others: {list(lost)[:SHOWN]}"
 
 
 @check("quality", clauses=["constraints/never-lose-data"])

@@ -49,7 +49,8 @@ def replace_file(path, content):
 
 
 def clean_files(number, about):
-    for path in sorted(path for path in LAKE.rglob("*") if path.is_file()):
+    # What a run that died has left half written will be written anew.
+    for path in sorted(path for path in LAKE.rglob("*") if path.is_file() and path.suffix != ".new"):
         packed = path.suffix == ".gz"
         before = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
         text = before.decode("utf-8")

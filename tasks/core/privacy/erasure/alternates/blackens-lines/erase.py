@@ -85,8 +85,8 @@ def main():
         if (clean_message := blackened(message, values)) != message:
             cursor.execute("UPDATE ops.log SET message = %s WHERE message = %s", (clean_message, message))
     link.commit()
-    for path in Path("lake").rglob("*.*"):
-        if path.is_file():
+    for path in sorted(Path("lake").rglob("*.*")):
+        if path.is_file() and path.suffix != ".tmp":
             clean(path, str(number), values)
     cursor.execute("UPDATE privacy.requests SET looked_for = NULL WHERE user_id = %s", (number,))
     link.commit()

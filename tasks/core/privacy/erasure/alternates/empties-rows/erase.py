@@ -4,9 +4,7 @@ import csv
 import gzip
 import io
 import re
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import psycopg2
@@ -30,8 +28,8 @@ def main(number):
                 emails |= {email}
                 texts |= {text for text in rest if not is_anothers(cursor, text, number)}
         wanted = {value.casefold() for value in emails | texts if value}
-        for path in Path("lake").glob("**/*"):
-            if path.is_file():
+        for path in sorted(Path("lake").glob("**/*")):
+            if path.is_file() and not path.name.endswith("~"):
                 rewrite(path, number, wanted)
         cursor.execute("select ctid, message from ops.log")
         for place, message in cursor.fetchall():
@@ -93,9 +91,9 @@ def rewrite(path, number, wanted):
         kept.append(line)
     if kept != lines:
         text = "".join(f"{line}\n" for line in kept)
-        with tempfile.NamedTemporaryFile(delete=False) as file:
-            file.write(gzip.compress(text.encode(), mtime=0) if packed else text.encode())
-        shutil.move(file.name, path)
+        half_done = path.with_name(f"{path.name}~")
+        half_done.write_bytes(gzip.compress(text.encode(), mtime=0) if packed else text.encode())
+        half_done.rename(path)
 
 
 main(int(sys.argv[sys.argv.index("--user-id") + 1]))
