@@ -160,7 +160,7 @@ def build(seed: int, scale: float = 1.0) -> World:
                     if item.order_id not in taken
                 ]
         if day == DIRTY:
-            lines += flaws(line(before(day, 1)) for _ in range(12))
+            lines += flaws(line(before(day, 1)) for _ in range(13))
         chance.shuffle(lines)
         if day == DIRTY:
             lines = repeated(chance, lines)
@@ -195,6 +195,7 @@ def flaws(good: Iterable[Line]) -> list[Line]:
         ({"amount": "-12.37"}, "negative amount"),
         ({"amount": "twelve"}, "amount is no number"),
         ({"amount": "NaN"}, "amount is literally no number"),
+        ({"amount": "12.345"}, "amount has three decimals"),
     )
     return [replace(line, **values, flaw=flaw) for line, (values, flaw) in zip(good, wrong, strict=True)]
 

@@ -90,6 +90,8 @@ def parse(record: dict[str, str]) -> Order:
         raise ValueError(f"amount {value['amount']!r} is no number") from None
     if not amount.is_finite() or amount < 0:
         raise ValueError(f"amount {value['amount']!r} is not 0 or more")
+    if amount.as_tuple().exponent < -2:
+        raise ValueError(f"amount {value['amount']!r} has more than two decimals")
     return Order(int(value["order_id"]), value["customer_id"], value["city"], ordered_at, value["status"], amount)
 
 

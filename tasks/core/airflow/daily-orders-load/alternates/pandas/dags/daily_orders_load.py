@@ -23,6 +23,7 @@ def validate(raw: pd.DataFrame) -> pd.Series:
         (~raw["status"].isin(STATUSES), "unknown status"),
         (amount.isna(), "amount is not a number"),
         (amount < 0, "amount is negative"),
+        (~raw["amount"].str.fullmatch(r"\d+(\.\d{1,2})?"), "amount has more than two decimals"),
     ]
     for broken, why in rules:
         reason = reason.mask(broken & (reason == ""), why)
@@ -55,7 +56,7 @@ def daily_orders_load():
         reason = validate(raw)
         good = raw.loc[reason == "", COLUMNS].astype({"order_id": "int64"})
         good["ordered_at"] = pd.to_datetime(good["ordered_at"], utc=True)
-        good["amount"] = good["amount"].astype(float).round(2)
+        good["amount"] = good["amount"].astype(float)
         good.insert(0, "file_day", day)
         good["loaded_at"] = datetime.now()
         broken = pd.DataFrame({"file_day": day, "reason": reason, "record": raw.apply(",".join, axis=1)} if len(raw) else

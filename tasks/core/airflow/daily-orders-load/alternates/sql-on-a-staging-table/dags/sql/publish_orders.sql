@@ -9,7 +9,7 @@ WITH formed AS (
             WHEN order_id !~ '^[0-9]{1,18}$' THEN 'order_id is not a whole number'
             WHEN NOT pg_input_is_valid(ordered_at, 'timestamptz') THEN 'ordered_at is not a timestamp'
             WHEN status NOT IN ('placed', 'paid', 'shipped', 'cancelled', 'returned') THEN 'unknown status'
-            WHEN amount !~ '^[0-9]+([.][0-9]+)?$' THEN 'amount is not a number of 0 or more'
+            WHEN amount !~ '^[0-9]+([.][0-9]{1,2})?$' THEN 'amount is not a number of 0 or more with two decimals'
         END AS flaw
     FROM stage_orders_{{ ds_nodash }} AS s
 )
