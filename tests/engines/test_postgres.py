@@ -157,6 +157,34 @@ def test_a_table_of_upstreams_is_read_and_not_changed_by_the_submission(postgres
     assert len(postgres.table("app.users")) == 3
 
 
+SECURED = "ALTER TABLE orders ENABLE ROW LEVEL SECURITY; ALTER TABLE orders FORCE ROW LEVEL SECURITY;"
+POLICIES = {
+    "none": "",
+    "for everybody": "CREATE POLICY everybody ON orders USING (true);",
+    "for somebody else": "CREATE POLICY others ON orders USING (current_user <> 'reader' AND id > 1);",
+}
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys())
+def test_every_row_is_read_whatever_policies_there_are(postgres: Postgres, lab: Lab, policy: str) -> None:
+    lab.box.put("work", {"load.sql": (ORDERS + SECURED + policy).encode()})
+    assert postgres.script("load.sql").ok
+    saved = postgres.save()
+    assert ids(postgres) == [1]
+    postgres.restore(saved)
+    assert ids(postgres) == [1]
+
+
+def test_a_view_shows_what_its_owners_policies_leave(postgres: Postgres, lab: Lab) -> None:
+    view = """
+        INSERT INTO orders VALUES (2, 1);
+        CREATE VIEW seen AS TABLE orders;
+        CREATE POLICY shown ON orders USING (id > 1);"""
+    lab.box.put("work", {"load.sql": (ORDERS + view + SECURED).encode()})
+    assert postgres.script("load.sql").ok
+    assert postgres.table("seen").column("id") == [2]
+
+
 ESCALATIONS = {
     "a view that writes": """
         CREATE TABLE proof (n int);

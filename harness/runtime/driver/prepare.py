@@ -27,7 +27,7 @@ def binaries() -> Path:
 ROLES = """
 ALTER ROLE postgres PASSWORD 'template';
 CREATE ROLE loader LOGIN PASSWORD 'loader';
-CREATE ROLE reader LOGIN PASSWORD 'template';
+CREATE ROLE reader LOGIN BYPASSRLS PASSWORD 'template';
 GRANT pg_read_all_data TO reader;
 CREATE DATABASE warehouse OWNER loader;
 CREATE DATABASE blank OWNER loader;
