@@ -7,6 +7,8 @@ import re
 from graders.markdown import heading_words, read, walk, words
 from harness.errors import SubmissionFault
 
+# What whoever follows a runbook answers to a tool that asks whether to go on.
+YES = b"y\n" * 100
 SHELLS = ("bash", "sh", "shell", "console", "shell-session")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from graders.commands import Command, commands
 from graders.contract import Contract
 from graders.operation import Operation
+from graders.runbook import YES
 from harness.engines.airflow import Airflow, Parsed
 from harness.engines.dbt import Dbt
 from harness.errors import SubmissionFault
@@ -94,7 +95,7 @@ def runs_something(command: Command) -> bool:
 def problem_of(lab: Lab, command: Command, parsed: Parsed | None, operation: Operation, seconds: float) -> str:
     if command.program == "airflow":
         return airflow_problem(lab, command, parsed, operation)
-    done = execute(lab, command.words, command.script, operation, seconds)
+    done = execute(lab, command.words, command.script, operation, seconds, YES)
     stopped = operation.stopped_after is not None and command.by_hand and done.killed in ("killed", "timeout")
     return "" if done.ok or stopped else done.explain()[:600]
 
@@ -118,7 +119,12 @@ def airflow_problem(lab: Lab, command: Command, parsed: Parsed | None, operation
 
 
 def execute(
-    lab: Lab, words: Sequence[str], script: str, operation: Operation, seconds: float | None = None
+    lab: Lab,
+    words: Sequence[str],
+    script: str,
+    operation: Operation,
+    seconds: float | None = None,
+    stdin: bytes = b"",
 ) -> Completed:
     """As a shell would; what Airflow and dbt do, their warm processes do. Without ``seconds``: the time of a run."""
     if list(words[:3]) == ["airflow", "dags", "test"] and len(words) == 5:
@@ -126,13 +132,13 @@ def execute(
     if words and words[0] == "dbt" and Dbt.name in lab.task.manifest.engines:
         return lab.use(Dbt).command(words[1:])
     if operation.stopped_after is not None:
-        return watched(lab, ["bash", "-c", script], operation.fills, operation.stopped_after)
-    return lab.run("bash", "-c", script, timeout=seconds)
+        return watched(lab, ["bash", "-c", script], operation.fills, operation.stopped_after, stdin)
+    return lab.run("bash", "-c", script, timeout=seconds, stdin=stdin)
 
 
-def watched(lab: Lab, argv: Sequence[str], fills: Sequence[str], seconds: float) -> Completed:
+def watched(lab: Lab, argv: Sequence[str], fills: Sequence[str], seconds: float, stdin: bytes) -> Completed:
     """What may run until it is stopped is stopped when the destination has rows, or after so many seconds."""
-    with service(lab.box, *argv, most=seconds) as running, contextlib.suppress(SubmissionFault):
+    with service(lab.box, *argv, most=seconds, stdin=stdin) as running, contextlib.suppress(SubmissionFault):
         running.until(lambda: has_rows(lab, fills), seconds)
     return running.ending.result()
 

@@ -69,10 +69,16 @@ class Lab:
         contents = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
         self.box.put("data", contents)
 
-    def run(self, *argv: str, timeout: float | None = None, variables: Mapping[str, str] | None = None) -> Completed:
+    def run(
+        self,
+        *argv: str,
+        timeout: float | None = None,
+        variables: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+    ) -> Completed:
         """A command of the ticket's, started as a scheduler would, in the work folder."""
         limit = timeout or self.task.manifest.limits.run_time
-        return self.box.run(argv, timeout=limit, variables=variables)
+        return self.box.run(argv, timeout=limit, variables=variables, stdin=stdin)
 
     def note(self, text: str) -> None:
         """What was done to the world, for the trial's record."""

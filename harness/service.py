@@ -48,10 +48,10 @@ class Service:
 
 
 @contextlib.contextmanager
-def service(box: Box, *argv: str, most: float = 600.0) -> Iterator[Service]:
+def service(box: Box, *argv: str, most: float = 600.0, stdin: bytes = b"") -> Iterator[Service]:
     """Start a command as the submission; at the end kill it and all it started. ``most``: seconds that it lives."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        ending = pool.submit(box.run, argv, timeout=most)
+        ending = pool.submit(box.run, argv, timeout=most, stdin=stdin)
         try:
             yield Service(" ".join(argv), ending)
         finally:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from graders.commands import Command
+from graders.operation import Operation
+from graders.trying import problem_of
 from harness.engines.fivetran import Fivetran
 from harness.errors import SubmissionFault
 from harness.lab import Lab
@@ -80,6 +83,16 @@ def test_a_command_of_the_ticket_needs_no_network_either(opened: Lab) -> None:
     done = opened.run("bash", "-c", "fivetran debug --configuration $DATA/configuration.json")
     assert done.ok, done.explain()
     assert done.seconds < 30 and "retrying" not in done.stdout and not opened.box.incidents
+
+
+def test_what_a_runbooks_command_asks_is_answered(opened: Lab) -> None:
+    fivetran = prepared(opened, CONNECTOR)
+    assert fivetran.sync(opened.submission.files).ok
+    reset = Command("fivetran reset", "fivetran reset", "fivetran", by_hand=False)
+    assert not opened.run("bash", "-c", reset.script).ok
+    assert problem_of(opened, reset, None, Operation(reset.script, (), None, {}), 60) == ""
+    with pytest.raises(SubmissionFault, match="rows can't be read"):
+        fivetran.table("rows")
 
 
 def test_a_table_that_isnt_there_is_the_submissions_fault(opened: Lab) -> None:

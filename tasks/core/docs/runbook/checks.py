@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import crash_points, must_end_well
-from graders.runbook import script_below
+from graders.runbook import YES, script_below
 from graders.tables import assert_same_rows
 from harness.engines.postgres import Postgres
 from harness.errors import SubmissionFault
@@ -84,7 +84,7 @@ def look(lab: Lab) -> Seen:
 def go_through(lab: Lab, section: str, day: str) -> Completed:
     """Copy a section's commands into a shell, as whoever is on call does."""
     text = lab.submission.files.get("RUNBOOK.md", b"").decode("utf-8", errors="replace")
-    return lab.run("bash", "-c", script_below(text, section), variables={"DAY": day})
+    return lab.run("bash", "-c", script_below(text, section), variables={"DAY": day}, stdin=YES)
 
 
 @dataclass(frozen=True)
