@@ -204,7 +204,13 @@ def versions_of_a_user_meet_without_gap_or_overlap(in_order: Loaded) -> None:
 
 @check("correctness", clauses=["responsibilities/data-quality-and-validation"])
 def a_value_that_appears_or_vanishes_is_a_change(in_order: Loaded, world: World) -> None:
-    assert_versions(world, in_order.after[5], "users who got or lost a value (NULL)", "nulls")
+    assert_versions(world, in_order.after[5], "users who got or lost a value (NULL)", "nulls", "emptied")
+
+
+@check("correctness", clauses=["responsibilities/data-quality-and-validation"])
+def a_value_that_moves_to_another_column_is_a_change(in_order: Loaded, world: World) -> None:
+    why = "users whose values are others, though put one behind the other they give the same text"
+    assert_versions(world, in_order.after[5], why, "pasted")
 
 
 @check("correctness", clauses=["responsibilities/data-warehouse-design"])

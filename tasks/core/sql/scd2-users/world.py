@@ -21,6 +21,9 @@ SEGMENTS = ("free", "basic", "premium", "business")
 FIRST_NAMES = ("Ada", "Björn", "Chloé", "D'Arcy", "Emeka", "Fatima", "Guðrún", "Hana", "Iñigo", "Jun")
 LAST_NAMES = ("Okafor", "Lindqvist", "O'Neill", "Moreau", "Sato", "Kowalska", "de la Cruz", "Nguyễn")
 
+# What stands between two names that are pasted together.
+MARKS = ("|", "", "||", ",", " ", "-", "~", ";")
+
 Attributes = tuple[str | None, str | None, str | None]
 
 
@@ -147,9 +150,13 @@ def moved(draw: random.Random, attributes: Attributes) -> Attributes:
 
 
 def without(attributes: Attributes, position: int) -> Attributes:
-    left = list(attributes)
-    left[position] = None
-    return left[0], left[1], left[2]
+    return with_value(attributes, position, None)
+
+
+def with_value(attributes: Attributes, position: int, value: str | None) -> Attributes:
+    changed = list(attributes)
+    changed[position] = value
+    return changed[0], changed[1], changed[2]
 
 
 def build(seed: int, scale: float = 1.0) -> World:
@@ -240,9 +247,34 @@ def build_peculiar(feed: Feed, number: int) -> None:
     feed.say(3, user, second, feed.moment(3))
     feed.say(4, user, second, feed.moment(4))
 
+    build_pasted(feed, number)
+
     user, first = feed.user("saved_again")
     feed.say(1, user, first, feed.moment(1))
     feed.say(5, user, first, feed.moment(5))
+
+
+def build_pasted(feed: Feed, number: int) -> None:
+    """Other values, which give the same text where they are put one behind the other."""
+    user, (name, email, segment) = feed.user("pasted")
+    mark = MARKS[number % len(MARKS)]
+    states: list[Attributes] = [
+        (f"{name}{mark}{email}", f"{number}", segment),
+        (name, f"{email}{mark}{number}", segment),
+        (name, "", segment),
+        ("", name, segment),
+    ]
+    for batch, attributes in enumerate(states, 1):
+        feed.say(batch, user, attributes, feed.moment(batch))
+    # The name was put into the field for the address.
+    user, (name, _, segment) = feed.user("pasted")
+    feed.say(1, user, (None, name, segment), feed.moment(1))
+    feed.say(2, user, (name, None, segment), feed.moment(2))
+
+    user, whole = feed.user("emptied")
+    position = number % 3
+    for batch, value in enumerate((None, "", None), 1):
+        feed.say(batch, user, with_value(whole, position, value), feed.moment(batch))
 
 
 def guard(world: World) -> None:
@@ -252,7 +284,7 @@ def guard(world: World) -> None:
     repeats = world.groups["repeats"]
     assert len(world.versions("repeats")) == 2 * len(repeats)
     assert len(world.versions("nulls")) == sum(3 + number % 2 for number in range(len(world.groups["nulls"])))
-    for group in ("plain", "several", "offline", "confirmed"):
+    for group in ("plain", "several", "offline", "confirmed", "pasted", "emptied"):
         assert len(world.versions(group)) >= 3 * len(world.groups[group]), group
     assert len(world.unusable(BATCHES)) == 7
     assert len({change.change_id for change in world.changes}) == len(world.changes)
