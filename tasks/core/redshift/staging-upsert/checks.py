@@ -35,7 +35,11 @@ DECLARED = {
     "ordered_at": "timestamp without time zone",
     "version": "integer",
 }
-DAMAGES = {"number": "an amount that is no number", "line": "a line that was cut off"}
+DAMAGES = {
+    "number": "an amount that is no number",
+    "line": "a line that was cut off",
+    "end": "a last line that was cut off before its version",
+}
 
 OPERATION = Operation(
     command="psql --no-psqlrc --quiet -v ON_ERROR_STOP=1 -v batch=1 -f load.sql",

@@ -149,9 +149,14 @@ def files_of(world: World, batch: int) -> dict[str, str]:
 
 
 def damaged(world: World, batch: int, how: str) -> dict[str, str]:
-    """The batch with a bad line amid the last of its files: a number that is none, or a line that was cut off."""
+    """The batch with a bad line amid the last of its files: a number that is none, or a line that was cut off.
+
+    Or the file ends within its last line, right behind a comma.
+    """
     files = files_of(world, batch)
     name = max(files)
+    if how == "end":
+        return {**files, name: files[name].rpartition(",")[0] + ","}
     lines = files[name].split("\n")
     place = next(place for place in range(len(lines) // 2, len(lines)) if lines[place].count(",") == len(COLUMNS) - 1)
     fields = lines[place].split(",")

@@ -3,7 +3,7 @@
 begin;
 create table if not exists fct_orders (
     order_id bigint primary key, customer_id bigint distkey, status varchar(20), amount numeric(12,2),
-    note varchar(400), ordered_at timestamp sortkey, version int
+    note varchar(400), ordered_at timestamp sortkey, version int not null
 );
 create temp table arrived (like fct_orders);
 copy arrived from :'prefix' iam_role default csv ignoreheader 1 emptyasnull;

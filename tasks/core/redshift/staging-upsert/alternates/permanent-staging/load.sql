@@ -5,7 +5,7 @@
 CREATE SCHEMA IF NOT EXISTS staging;
 CREATE TABLE IF NOT EXISTS staging.orders (
     order_id BIGINT, customer_id BIGINT, status VARCHAR(20), amount DECIMAL(12,2), note VARCHAR(400),
-    ordered_at TIMESTAMP, version INTEGER
+    ordered_at TIMESTAMP, version INTEGER NOT NULL
 ) DISTSTYLE EVEN;
 CREATE TABLE IF NOT EXISTS fct_orders (
     order_id BIGINT, customer_id BIGINT, status VARCHAR(20), amount DECIMAL(12,2), note VARCHAR(400),
