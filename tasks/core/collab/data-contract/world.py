@@ -33,7 +33,7 @@ Change = Callable[[Event], object]
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a file. ``field`` names what breaks the contract in it; empty if nothing does."""
+    """One line of a file. ``field`` names what breaks the contract in it, ``|`` between two; empty if nothing does."""
 
     text: str
     field: str = ""
@@ -86,6 +86,8 @@ VALUE = "value"
 MAJOR = "major"
 # What only a program can see.
 BEYOND = "beyond"
+# What the loader's tables can't hold.
+UNFIT = "unfit"
 BREAKING = (MISSING, TYPE, VALUE, MAJOR)
 
 
@@ -190,6 +192,12 @@ def retotal(event: Event) -> None:
 def many(event: Event) -> None:
     event["lines"][0]["quantity"] = 12_000
     retotal(event)
+
+
+def with_lines(number: int, quantity: int, unit_price: str) -> Change:
+    """So many lines of the same kind, and their total."""
+    line = {"sku": "SKU-1", "quantity": quantity, "unit_price": unit_price}
+    return lambda event: (put(lines=[line] * number, discount=None)(event), retotal(event))
 
 
 PLACED, PAID, CANCELLED = "placed", "paid", "cancelled"
@@ -377,6 +385,21 @@ BREAKS: dict[str, tuple[str, str, Change, str]] = {
         ),
         "total",
     ),
+    "an amount beyond the loader's column": (UNFIT, PAID, put(currency="EUR", amount="99999999999.00"), "amount"),
+    "an amount that only in euros is beyond the loader's column": (
+        UNFIT,
+        PAID,
+        put(currency="GBP", amount="9000000000.00"),
+        "amount",
+    ),
+    "a total beyond the loader's column": (UNFIT, PLACED, with_lines(12, 12_000, "99999.99"), "total"),
+    "a quantity beyond the loader's column": (UNFIT, PLACED, with_lines(1, 3_000_000_000, "0.01"), "lines|quantity"),
+    "quantities whose sum is beyond the loader's column": (
+        UNFIT,
+        PLACED,
+        with_lines(3, 1_000_000_000, "0.01"),
+        "lines|quantity",
+    ),
 }
 TORN = ('{"event_id": "7f", "event_type": "order_pl', '["order_placed", "A-1"]', '"order_placed"', "null")
 
@@ -403,7 +426,7 @@ def build(seed: int, scale: float = 1.0) -> World:
         draw.shuffle(both)
         releases[name] = Release(kind, tuple(both))
     world = World(releases, Line(json.dumps(shop.paid() | {"currency": "USD"})))
-    assert all(any(line.field for line in release.lines) for release in world.of(*BREAKING, BEYOND).values())
+    assert all(any(line.field for line in release.lines) for release in world.of(*BREAKING, BEYOND, UNFIT).values())
     assert not any(line.field for release in world.of(TODAY, ADDED).values() for line in release.lines)
     return world
 

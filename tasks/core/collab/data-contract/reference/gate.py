@@ -13,6 +13,8 @@ import sys
 
 import jsonschema
 
+# What the loader's column for the items of an order can hold. An order's amounts are bounded by the contract.
+MOST_ITEMS = 2**31 - 1
 CONTRACT = pathlib.Path(__file__).parent / "contract" / "order_event.schema.json"
 
 
@@ -36,6 +38,8 @@ def beyond(event: dict) -> list[str]:
         found.append(f"occurred_at: {event['occurred_at']} is no moment that exists")
     if event["event_type"] == "order_placed" and decimal.Decimal(event["total"]) != due(event):
         found.append(f"total: {event['total']} is stated, the lines come to {due(event)}")
+    if event["event_type"] == "order_placed" and sum(line["quantity"] for line in event["lines"]) > MOST_ITEMS:
+        found.append(f"lines: their quantity comes to more than {MOST_ITEMS}")
     return found
 
 
@@ -67,6 +71,8 @@ def main() -> int:
         jsonschema.Draft202012Validator.check_schema(schema)
         lines = pathlib.Path(events).read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError, jsonschema.SchemaError) as error:
+        for path in (accepted, rejected):
+            write(path, [])
         print(f"can't be read: {error}", file=sys.stderr)
         return 2
     validator = jsonschema.Draft202012Validator(schema)

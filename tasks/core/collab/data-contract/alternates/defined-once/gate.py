@@ -10,6 +10,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, best_match
 
+MOST_MONEY = 5 * 10**9  # in euros it may be more than it is
 SCHEMA = Path(__file__).resolve().parent / "contract/order_event.schema.json"
 
 
@@ -34,6 +35,11 @@ def problem(event, validator):
         expected = sum(Fraction(line["unit_price"]) * int(line["quantity"]) for line in event["lines"])
         if expected - Fraction(event.get("discount") or 0) != Fraction(event["total"]):
             problems.append("/total is not what /lines come to")
+        if sum(int(line["quantity"]) for line in event["lines"]) >= 2**31:
+            problems.append("/lines have more pieces than an INTEGER holds")
+    for field in {"order_placed": ["total"], "order_paid": ["amount"]}.get(event["event_type"], []):
+        if Fraction(event[field]) > MOST_MONEY:
+            problems.append(f"/{field} is more than the warehouse holds")
     return problems
 
 
@@ -47,6 +53,8 @@ def main():
         Draft202012Validator.check_schema(schema)
         content = arguments.events.read_bytes()
     except (OSError, json.JSONDecodeError, SchemaError) as error:
+        arguments.accepted.unlink(missing_ok=True)
+        arguments.rejected.unlink(missing_ok=True)
         print(error, file=sys.stderr)
         return 2
     validator = Draft202012Validator(schema, format_checker=FormatChecker())

@@ -51,6 +51,8 @@ def complaints(raw: str, validator) -> list[str]:
 
 
 def main(events: str, accepted: str, rejected: str) -> int:
+    for path in (accepted, rejected):
+        Path(path).write_bytes(b"")
     try:
         schema = json.loads(Path(__file__).resolve().with_name("contract").joinpath("order_event.schema.json").read_bytes())
         cls = validator_for(schema)
