@@ -13,6 +13,8 @@ from harness.lab import Lab
 
 TOPIC, DEAD, GROUP, PARTITIONS = "crm.profiles", "crm.profiles.dead", "profile-loader", 3
 LOTS, CUSTOMERS = 3, 24
+# Of no concern to the table, in a field that it doesn't have.
+ODD = {"note": "\0 \ud800", "points": 2**70}
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,13 @@ def build(seed: int, scale: float = 1.0) -> World:
         place = draw.randrange(PARTITIONS) if customer is None else int(customer[1:]) % PARTITIONS
         return Message(key, value, headers, partition=place)
 
-    def good(customer: str, version: int) -> Sent:
+    def good(customer: str, version: int, more: dict[str, object]) -> Sent:
         made = fields(customer, version)
         email, segment = made["email"], str(made["segment"])
         if email is None and draw.random() < 0.5:
             del made["email"]
-        value = json.dumps(made | {"channel": "web"}, ensure_ascii=draw.random() < 0.5).encode()
+        ascii_only = bool(more) or draw.random() < 0.5
+        value = json.dumps(made | {"channel": "web"} | more, ensure_ascii=ascii_only).encode()
         return Sent(
             message(customer, value), profile=(customer, None if email is None else str(email), segment, version)
         )
@@ -91,16 +94,28 @@ def build(seed: int, scale: float = 1.0) -> World:
             made | {"version": str(made["version"])},
             made | {"version": 1.5},
             made | {"version": 0},
+            made | {"version": 10**20},
             made | {"segment": "shiny"},
             made | {"email": 7},
             made | {"customer_id": f"{customer}0"},
         ]
+        # What Python's JSON lets pass and PostgreSQL or Python stumbles over later.
+        stumbling: list[dict[str, object]] = [
+            made | {"email": "zo\0@post.example"},
+            made | {"email": "zo\ud800@post.example"},
+            made | {"customer_id": f"{customer}\ud800"},
+            made | {"version": 2**31},
+            made | {"segment": ["business"]},
+        ]
+        no_number = float(draw.choice(("nan", "inf", "-inf")))
         # No headers at all, and a key that is no text.
         odd = dataclasses.replace(message(customer, whole), key=b"\xff" + customer.encode(), headers=())
         return [
             Sent(message(customer, foreign.encode("utf-16")), "unreadable"),
             Sent(message(customer, foreign.encode("latin-1")), "unreadable"),
+            Sent(message(customer, json.dumps(made | {"score": no_number}).encode()), "unreadable"),
             Sent(odd, "invalid"),
+            *(Sent(message(customer, json.dumps(value).encode()), "invalid") for value in stumbling),
             Sent(message(customer, json.dumps(made | {"version": True}).encode()), "invalid"),
             *(Sent(message(customer, value), "unreadable") for value in draw.sample(unreadable, 5)),
             *(Sent(message(customer, json.dumps(value).encode()), "invalid") for value in draw.sample(invalid, 6)),
@@ -110,7 +125,9 @@ def build(seed: int, scale: float = 1.0) -> World:
 
     lots = []
     for place in range(LOTS):
-        lot = [good(customer, versions[customer][place]) for customer in customers]
+        # The profile that stays.
+        odd = next(customer for customer in customers if versions[customer][place] == max(versions[customer]))
+        lot = [good(customer, versions[customer][place], ODD if customer == odd else {}) for customer in customers]
         lot += rotten(draw.choice(customers))
         draw.shuffle(lot)
         # The last of a partition is bad: whoever doesn't commit what was put aside keeps a lag.

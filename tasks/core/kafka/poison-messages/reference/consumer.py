@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 
 import psycopg2
@@ -23,12 +24,21 @@ WHERE excluded.version > profiles.version
 """
 
 
+def is_text(value):
+    """Whether PostgreSQL can take it: of Unicode it has neither NUL nor half a surrogate pair."""
+    return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
+
+
+def refuse(name):
+    raise ValueError(f"{name} is no JSON")
+
+
 def profile_of(message):
     """The profile that a message holds, and why it holds none."""
     if message.key() is None:
         return None, "no_key"
     try:
-        profile = json.loads((message.value() or b"").decode("utf-8"))
+        profile = json.loads((message.value() or b"").decode("utf-8"), parse_constant=refuse)
     except ValueError:
         return None, "unreadable"
     if not isinstance(profile, dict):
@@ -36,12 +46,12 @@ def profile_of(message):
     version = profile.get("version")
     is_whole = isinstance(version, int) and not isinstance(version, bool)
     is_good = (
-        isinstance(profile.get("customer_id"), str)
+        is_text(profile.get("customer_id"))
         and profile["customer_id"].encode() == message.key()
-        and isinstance(profile.get("email"), (str, type(None)))
+        and (profile.get("email") is None or is_text(profile["email"]))
         and profile.get("segment") in ("consumer", "business")
         and is_whole
-        and version > 0
+        and 0 < version < 2**31
     )
     return (profile, "") if is_good else (None, "invalid")
 

@@ -7,6 +7,7 @@ a transaction that writes; what is read before belongs to it.
 
 import json
 import os
+import re
 import time
 
 import boto3
@@ -120,7 +121,7 @@ def store(cursor, shard, records):
 def parsed(data):
     """The event, or why it is none."""
     try:
-        event = json.loads(data.decode("utf-8"))
+        event = json.loads(data.decode("utf-8"), parse_constant=refuse)
     except ValueError:
         return None, "not_json"
     if not isinstance(event, dict):
@@ -128,7 +129,14 @@ def parsed(data):
     for name in FIELDS:
         if not isinstance(event.get(name), str) or not event[name].strip():
             return None, f"missing_{name}"
+        # PostgreSQL's text has neither NUL nor half a surrogate pair.
+        if re.search("[\0\ud800-\udfff]", event[name]):
+            return None, f"unstorable_{name}"
     return event, None
+
+
+def refuse(constant):
+    raise ValueError(f"{constant} is no JSON")
 
 
 def checkpoint(cursor, shard, records, finished):

@@ -16,12 +16,20 @@ class Poison(Exception):
     pass
 
 
+class Strict(json.JSONDecoder):
+    def __init__(self):
+        super().__init__(parse_constant=self.no_constant)
+
+    def no_constant(self, name):
+        raise ValueError(name)
+
+
 def parse(message):
     key, value = message.key(), message.value()
     if key is None:
         raise Poison("no_key")
     try:
-        profile = json.loads(str(value, "utf-8"))
+        profile = json.loads(str(value, "utf-8"), cls=Strict)
         profile["version"], profile.items
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         if isinstance(problem, KeyError):
@@ -30,7 +38,7 @@ def parse(message):
     email, version = profile.get("email"), profile["version"]
     if profile.get("customer_id") != key.decode("utf-8", "replace") or type(version) is not int or version < 1:
         raise Poison("invalid")
-    if profile.get("segment") not in {"consumer", "business"} or not (email is None or type(email) is str):
+    if profile.get("segment") not in ("consumer", "business") or not (email is None or type(email) is str):
         raise Poison("invalid")
     return profile["customer_id"], email, profile["segment"], version
 
@@ -90,16 +98,17 @@ def main():
             if message is None or message.error():
                 continue
             try:
-                row = parse(message)
-            except Poison as poison:
-                deliver(producer, message, str(poison))
-            else:
                 database.execute(
                     "insert into profiles as p values (%s, %s, %s, %s) on conflict (customer_id) do update set email ="
                     " excluded.email, segment = excluded.segment, version = excluded.version"
                     " where p.version < excluded.version",
-                    row,
+                    parse(message),
                 )
+            except Poison as poison:
+                deliver(producer, message, str(poison))
+            except (psycopg2.DataError, ValueError):
+                # The database or its driver can't take these values.
+                deliver(producer, message, "invalid")
             consumer.commit(message=message, asynchronous=False)
     finally:
         consumer.close()

@@ -4,6 +4,7 @@ A run that dies before its commit has told changes that the database doesn't kno
 the same ones, and tells them again. Nothing has to wait in a table.
 """
 
+import json
 import logging
 import os
 import time
@@ -15,6 +16,11 @@ import psycopg2.extras
 from botocore.config import Config
 
 log = logging.getLogger("consume")
+FIELDS = ("event_id", "order_id", "status")
+
+
+def no_constant(name):
+    raise ValueError(f"JSON has no {name}")
 
 
 class Database:
@@ -114,12 +120,12 @@ class Consumer:
                 time.sleep(0.25)
 
     def take(self, shard, record):
-        import json
-
         try:
-            event = json.loads(record["Data"])
-            lacking = [name for name in ("event_id", "order_id", "status") if not (isinstance(event[name], str) and event[name])]
+            event = json.loads(str(record["Data"], "utf-8"), parse_constant=no_constant)
+            lacking = [name for name in FIELDS if not (isinstance(event[name], str) and event[name])]
             reason = f"no text in {', '.join(lacking)}" if lacking else None
+            # The driver refuses NUL and half a surrogate pair with a ValueError.
+            self.database.cursor.mogrify("%s %s %s", [str(event[name]) for name in FIELDS])
         except (ValueError, TypeError, KeyError) as error:
             reason = f"not an event: {type(error).__name__}"
         if reason:
