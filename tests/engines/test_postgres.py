@@ -446,6 +446,14 @@ def test_an_open_transaction_commits_once_the_submission_waits_for_it(postgres: 
     assert sorted(postgres.table("orders").rows) == [(1, Decimal("6.00")), (2, Decimal("5.00"))]
 
 
+def test_an_open_transaction_goes_on_once_the_submission_waits_for_it(postgres: Postgres, lab: Lab) -> None:
+    postgres.script("load.sql")
+    lab.box.put("work", {"more.sql": b"UPDATE orders SET amount = amount + 1;\n"})
+    with postgres.open_transaction("UPDATE orders SET amount = 5", then=["UPDATE orders SET amount = amount * 2"]):
+        assert postgres.script("more.sql", timeout=20).ok
+    assert postgres.table("orders").rows == ((1, Decimal("11.00")),)
+
+
 def test_an_open_transaction_is_not_seen_by_a_submission_that_waits_for_nothing(postgres: Postgres, lab: Lab) -> None:
     postgres.script("load.sql")
     lab.box.put("work", {"copy.sql": b"CREATE TABLE copied AS TABLE orders;\n"})

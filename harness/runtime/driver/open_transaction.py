@@ -1,8 +1,9 @@
 """A transaction of somebody else's that is open while the submission is at work: ``open_transaction.py HOST DATABASE``.
 
-The first line on standard input is ``{"user": …, "password": …, "statements": […]}``; once they are executed it says
-``{"open": true}``. It commits as soon as a session waits for it; where none does, PATIENCE seconds after one has come
-(which may be waiting for it to end without a lock), or at the end of standard input. Then it says ``{"committed": …}``.
+The first line on standard input is ``{"user": …, "password": …, "statements": […], "then": […]}``; once the first are
+executed it says ``{"open": true}``. It executes the others and commits as soon as a session waits for it; where none
+does, PATIENCE seconds after one has come (which may be waiting for it to end without a lock), or at the end of standard
+input. Then it says ``{"committed": …}``.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def main() -> None:
                     glance.execute(IS_THERE)
                     sessions = glance.fetchall()
                     seen += GLANCE / (1 if any(rests for (rests,) in sessions) else BUSY) if sessions else 0
+                for statement in request["then"]:
+                    cursor.execute(statement)
                 link.commit()
         say(committed=True)
     except psycopg2.Error as error:

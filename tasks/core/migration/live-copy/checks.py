@@ -177,6 +177,18 @@ def under_way(lab: Lab, world: World, move: Move) -> dict[str, tuple[Completed, 
     return found
 
 
+@scenario
+def going_on(lab: Lab, world: World, move: Move) -> tuple[Completed, Tables]:
+    """The copy, and a transaction of the old app that writes more orders once the copy has come upon its first one."""
+    assert "2_copy" in move.saved, "it ended before the copy"
+    lab.use(Postgres).restore(move.saved["2_copy"])
+    first, *others = (write.sql() for write in world.going_on)
+    with lab.use(Postgres).open_transaction(first, then=others):
+        done = run(lab, "2_copy")
+    lab.note("a transaction of the old app wrote more orders while the copy waited for it")
+    return done, look(lab)
+
+
 @dataclass(frozen=True)
 class Back:
     """After a rollback: the old app's writes, what there was and is; and once the steps have been done ``again``."""
@@ -337,6 +349,19 @@ def what_is_under_way_during_a_step_is_not_lost(
         written = {write.order.ref for write in world.open[step]}
         for table in (OLD, NEW):
             assert_reads(tables, table, applied(world.after(before), world.open[step]), said, written)
+
+
+@check("durability", clauses=["collaboration-protocol/plan-data-migrations"])
+def the_copy_and_an_open_transaction_let_each_other_go_on(
+    move: Move, going_on: tuple[Completed, Tables], world: World
+) -> None:
+    phase_of(move, "prepared")
+    done, tables = going_on
+    said = "a transaction of the old app went on while 2_copy.sql ran"
+    must_end_well(done, said)
+    written = {write.order.ref for write in world.going_on}
+    for table in (OLD, NEW):
+        assert_reads(tables, table, applied(world.after("prepared"), world.going_on), said, written)
 
 
 @check("durability", clauses=["constraints/never-lose-data", "collaboration-protocol/plan-data-migrations"])

@@ -102,12 +102,14 @@ class Write:
 @dataclass(frozen=True)
 class World:
     """The orders at first, the apps' writes of each phase, those of a transaction that is open while a step runs, and
-    the old app's writes after the rollback."""
+    the old app's writes after the rollback. ``going_on``: a transaction's first write and its later ones, to orders
+    before and behind that one."""
 
     orders: Orders
     writes: dict[str, tuple[Write, ...]]
     open: dict[str, tuple[Write, ...]]
     back: tuple[Write, ...]
+    going_on: tuple[Write, ...]
 
     def after(self, phase: str) -> Orders:
         """The orders once a phase's writes are done."""
@@ -193,7 +195,10 @@ def build(seed: int, scale: float = 1.0) -> World:
         for step in ("2_copy", "3_switch")
     }
     back = tuple(one(OLD, kind) for kind in kinds)
-    world = World(orders, {phase: tuple(made) for phase, made in writes.items()}, under_way, back)
+    calm = [known for ref, known in orders.items() if ref not in used]
+    # Neighbours: a copy that goes by their ids has them in one transaction.
+    going_on = tuple(Write(OLD, "change", replace(calm[at], cents=calm[at].cents + 1)) for at in (20, 10, 30))
+    world = World(orders, {phase: tuple(made) for phase, made in writes.items()}, under_way, back, going_on)
     assert len(world.after("switched")) > 1100
     return world
 

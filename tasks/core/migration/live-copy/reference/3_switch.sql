@@ -1,6 +1,8 @@
 -- The old table follows the new one, too. The lock waits for transactions that write to shop.orders.
+-- Both apps at one order in one instant wait for each other: then the new app gets the error, and before the server looks
+-- for a deadlock (after a second), or else it might be the old one.
 BEGIN;
-CREATE OR REPLACE FUNCTION legacy.follow_shop() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION legacy.follow_shop() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = '500ms' AS $$
 BEGIN
     IF pg_trigger_depth() > 1 THEN  -- a write that came from legacy.orders
         RETURN NULL;
