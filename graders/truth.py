@@ -72,7 +72,7 @@ def stated_ends_are_the_real_ones(
 
 
 def stated_technologies_are_in_use(contract: Contract, text: str, task: Task, submission: Submission) -> list[str]:
-    """Of the technologies that Components lists and that are known here, all are there; its files are submitted."""
+    """Of the technologies that Components lists and that are known here, all are there; so are its files."""
     if problem := too_long(text):
         return [problem]
     rows = list(_components(contract, text))
@@ -83,7 +83,8 @@ def stated_technologies_are_in_use(contract: Contract, text: str, task: Task, su
     said = {word for _, cell in rows for word in words(cell) if len(word) > 2}
     if not listed and not said & used.words_of(task, submission):
         problems.append(f"no technology is listed that one could recognise: {[cell for _, cell in rows][:5]}")
-    names = {path.rpartition("/")[2] for path in submission.files}
+    # What the ticket came with needn't be handed in again.
+    names = {path.rpartition("/")[2] for path in (*submission.files, *task.workspace.files)}
     files = [span for component, cell in rows for span in _spans(f"{component} {cell}") if _FILE.fullmatch(span)]
     problems += [
         f"the file {file} is listed, but wasn't submitted"

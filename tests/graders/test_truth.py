@@ -108,6 +108,20 @@ def test_technologies_that_are_not_used_are_named(task: Task) -> None:
     ]
 
 
+def test_a_file_that_the_ticket_came_with_may_be_listed_though_it_is_not_submitted() -> None:
+    runbook = select(load_suite(), ("docs/runbook",))[0]
+    text = runbook.reference.files["DELIVERABLE.md"].decode()
+    assert "shop.sh" not in runbook.reference.files
+
+    def problems(component: str) -> list[str]:
+        assert "| Steps (`shop.sh`) |" in text
+        said = text.replace("| Steps (`shop.sh`) |", f"| {component} |")
+        return truth.stated_technologies_are_in_use(suite_contract(), said, runbook, runbook.reference)
+
+    assert problems("Steps (`shop.sh`)") == []
+    assert problems("Steps (`sales.sh`)") == ["the file sales.sh is listed, but wasn't submitted"]
+
+
 @pytest.mark.parametrize(
     ("said", "found"),
     [
