@@ -52,6 +52,15 @@ FAULTS = {
         " UPDATE marts.monthly m SET receipts = receipts - 1, revenue = revenue - amount"
         " FROM gone WHERE m.month = '{month}' AND m.store = gone.store"
     ),
+    # Their number is right, and so is every sum of them.
+    "a row of the day has another amount than was delivered": (
+        "WITH changed AS (UPDATE raw.sales SET amount = amount + 10 WHERE receipt = (SELECT min(receipt)"
+        " FROM raw.sales WHERE day = '{day}') RETURNING store),"
+        " more AS (UPDATE marts.daily d SET revenue = revenue + 10"
+        " FROM changed WHERE d.day = '{day}' AND d.store = changed.store)"
+        " UPDATE marts.monthly m SET revenue = revenue + 10"
+        " FROM changed WHERE m.month = '{month}' AND m.store = changed.store"
+    ),
     "the month is off": "UPDATE marts.monthly SET receipts = 1 WHERE month = '{month}' AND store = 'store-1'",
 }
 
