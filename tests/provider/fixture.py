@@ -17,4 +17,4 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProviderServer]:
         monkeypatch.setenv(name, "sk-secret-of-the-test")
     with ProviderServer() as server:
         yield server
-        assert server.complaints == []
+        assert not server.complaints, server.complaints

@@ -101,7 +101,12 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # The client was killed while it asked: that is no invalid request.
+            self.close_connection = True
+            return None
         protocol = next((one for one in PROTOCOLS if one.path == self.path), None)
         if protocol is None:
             return self.fail(Responses, Failure(404, f"no such path: {self.path}"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -146,6 +148,16 @@ def test_a_script_that_is_over_complains(server: ProviderServer) -> None:
     assert post(server, "/v1/messages", VALID["/v1/messages"]) == 200
     assert post(server, "/v1/messages", VALID["/v1/messages"]) == 400
     assert "no answer is left" in server.complaints[0]
+
+
+def test_a_client_that_dies_while_it_asks_is_not_complained_of(server: ProviderServer) -> None:
+    address = urlsplit(server.base_url("anthropic"))
+    with socket.create_connection((address.hostname, address.port)) as client:
+        client.sendall(b"POST /v1/messages HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{")
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""
+    assert server.complaints == []
+    assert server.requests == []
 
 
 def test_an_unknown_path_is_not_found(server: ProviderServer) -> None:
