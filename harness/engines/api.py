@@ -45,7 +45,8 @@ class Login:
 @dataclass(frozen=True)
 class Fault:
     """Once ``after`` pages of ``path`` were given, the next ``times`` requests for it get ``status`` (-1: all of them),
-    or are answered ``slow`` seconds late. ``retry_after``: whoever asks for the same sooner is refused again."""
+    or are answered ``slow`` seconds late. ``retry_after``: whoever asks for the same sooner is refused again.
+    ``expired``: it is the next ``times`` page tokens that are refused, for good, as they have expired (410)."""
 
     path: str
     after: int
@@ -53,6 +54,7 @@ class Fault:
     status: int = 0
     retry_after: float = 0.0
     slow: float = 0.0
+    expired: bool = False
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,15 @@ def test_an_outage_lasts_until_all_is_well_again(lab: Lab, api: Api) -> None:
     assert ask(lab, ROWS_AT)[0] == 200
 
 
+def test_a_page_token_expires_for_good(lab: Lab, api: Api) -> None:
+    token = ask(lab, ROWS_AT)[1]["next_page_token"]
+    api.disturb(Fault(ROWS_AT, after=0, expired=True))
+    assert ask(lab, ROWS_AT)[0] == 200
+    assert [ask(lab, f"{ROWS_AT}?page_token={token}")[0] for _ in range(2)] == [410, 410]
+    another = ask(lab, ROWS_AT)[1]["next_page_token"]
+    assert ask(lab, f"{ROWS_AT}?page_token={another}")[0] == 200
+
+
 def test_a_submission_is_killed_between_two_requests(lab: Lab, api: Api) -> None:
     api.crash(after=2)
     done = lab.run("python", "read.py")

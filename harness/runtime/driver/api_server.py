@@ -62,7 +62,7 @@ class Api:
 class Fault:
     """Once ``after`` pages of the listing were given, ``times`` requests for it get ``status`` (-1: all of them), or
     are answered ``slow`` seconds later. Who is told to wait for ``retry_after`` seconds and asks for the same before
-    that, is told again."""
+    that, is told again. ``expired``: it is the next ``times`` page tokens that have expired, for good."""
 
     path: str
     after: int
@@ -70,6 +70,7 @@ class Fault:
     status: int = 0
     retry_after: float = 0.0
     slow: float = 0.0
+    expired: bool = False
 
 
 class Refused(Exception):
@@ -179,6 +180,10 @@ class Service:
             self.refuse(target, said)
         for fault in self.faults:
             if fault.path == path and fault.times and self.given.get(path, 0) >= fault.after:
+                if fault.expired:
+                    token = parse_qs(urlsplit(target).query).get("page_token", [""])[-1]
+                    fault.times -= self.pages.pop(token, None) is not None
+                    continue
                 fault.times -= 1
                 if fault.status:
                     self.refuse(target, fault)

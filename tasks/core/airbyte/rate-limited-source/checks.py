@@ -180,16 +180,27 @@ def expiring(lab: Lab, world: World, streams: Streams) -> Sync:
     return sync(lab, connection)
 
 
-@scenario
-def outage(lab: Lab, world: World, streams: Streams) -> tuple[Sync, Sync]:
-    """In the middle of a month the API is down, for longer than is worth waiting; in the next hour all is well."""
+def met(lab: Lab, world: World, streams: Streams, fault: Fault) -> tuple[Sync, Sync]:
+    """A first sync that meets it, and the next hour's, when all is well; both with --debug."""
     furnish(world, lab)
     connection = connect(lab, streams)
-    lab.use(Api).disturb(Fault(SHIPMENTS, after=6, times=REFUSALS, status=503, retry_after=1))
-    lab.note(f"{REFUSALS} requests from the seventh page of shipments on got a 503; both syncs ran with --debug")
+    lab.use(Api).disturb(fault)
     during = sync(lab, connection, "--debug", timeout=OUTAGE_TIME)
     furnish(world, lab, LATER)
     return during, sync(lab, connection, "--debug")
+
+
+@scenario
+def outage(lab: Lab, world: World, streams: Streams) -> tuple[Sync, Sync]:
+    """In the middle of a month the API is down, for longer than is worth waiting."""
+    lab.note(f"{REFUSALS} requests from the seventh page of shipments on got a 503; both syncs ran with --debug")
+    return met(lab, world, streams, Fault(SHIPMENTS, after=6, times=REFUSALS, status=503, retry_after=1))
+
+
+@scenario
+def expired(lab: Lab, world: World, streams: Streams) -> tuple[Sync, Sync]:
+    lab.note("a page token of shipments had expired, and was answered with 410; both syncs ran with --debug")
+    return met(lab, world, streams, Fault(SHIPMENTS, after=2, expired=True))
 
 
 @dataclass(frozen=True)
@@ -329,6 +340,16 @@ def an_outage_is_no_success_and_loses_nothing(outage: tuple[Sync, Sync], world: 
     after.must_succeed("the sync after the outage")
     groups = ("plain", "closing", "newest", "changed", "new")
     assert_shipments(after.shipments, world, LATER, groups, "after an outage and another sync")
+
+
+@check("durability", clauses=["constraints/never-lose-data", "constraints/always-validate-data-quality"])
+def a_page_token_that_expires_loses_nothing(expired: tuple[Sync, Sync], world: World) -> None:
+    during, after = expired
+    if during.ended.succeeded:
+        assert_none_missing(during, world, "a page token had expired, and the sync ended as a success")
+    after.must_succeed("the sync after the one in which a page token had expired")
+    groups = ("plain", "closing", "newest", "changed", "new")
+    assert_shipments(after.shipments, world, LATER, groups, "after a page token had expired, and another sync")
 
 
 @check("correctness", clauses=["constraints/always-validate-data-quality"])

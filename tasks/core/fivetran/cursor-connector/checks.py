@@ -180,15 +180,26 @@ def hiccups(lab: Lab, world: World) -> Sync:
     return sync(lab)
 
 
-@scenario
-def outage(lab: Lab, world: World) -> tuple[Sync, Sync]:
-    """From the third page on the API is down for good; in the next hour all is well."""
+def met(lab: Lab, world: World, fault: Fault) -> tuple[Sync, Sync]:
+    """A first sync that meets it, and the next hour's, when all is well."""
     furnish(world, lab)
-    lab.use(Api).disturb(Fault(PATH, after=2, times=-1, status=503, retry_after=1))
-    lab.note("the API was down from the third page on; the next sync found it well again")
+    lab.use(Api).disturb(fault)
     during = sync(lab, OUTAGE_TIME)
     furnish(world, lab, LATER)
     return during, sync(lab)
+
+
+@scenario
+def outage(lab: Lab, world: World) -> tuple[Sync, Sync]:
+    """From the third page on the API is down for good."""
+    lab.note("the API was down from the third page on; the next sync found it well again")
+    return met(lab, world, Fault(PATH, after=2, times=-1, status=503, retry_after=1))
+
+
+@scenario
+def expired(lab: Lab, world: World) -> tuple[Sync, Sync]:
+    lab.note("the page token for the third page had expired, and was answered with 410; then it was synced again")
+    return met(lab, world, Fault(PATH, after=2, expired=True))
 
 
 def assert_live(
@@ -345,6 +356,16 @@ def an_outage_is_no_success_and_loses_nothing(outage: tuple[Sync, Sync], world: 
     assert not during.done.ok, "the API was down from the third page on, but the sync ended as a success"
     groups = ("plain", "imported", "newest", "changed", "new")
     assert_live(after.orders, world, LATER, groups, "after an outage and another sync")
+
+
+@check("durability", clauses=["constraints/never-lose-data", "constraints/always-validate-data-quality"])
+def a_page_token_that_expires_loses_nothing(expired: tuple[Sync, Sync], world: World) -> None:
+    during, after = expired
+    if during.done.ok:
+        why = "the third page's token had expired, and the sync ended as a success"
+        assert_same_rows(during.live, world.live(FIRST), ORDER, why=why)
+    groups = ("plain", "imported", "newest", "changed", "new")
+    assert_live(after.orders, world, LATER, groups, "after a page token had expired, and another sync")
 
 
 @check(
