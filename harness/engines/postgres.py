@@ -133,14 +133,18 @@ class Postgres(ServedEngine, QueriedEngine, CrashingEngine):
         return {"postgres.sql": done.stdout.encode(), "postgres.json": json.dumps(self._limits).encode()}
 
     @contextmanager
-    def open_transaction(self, *statements: str, then: Iterable[str] = ()) -> Iterator[None]:
+    def open_transaction(
+        self, *statements: str, then: Sequence[str] = (), meanwhile: Sequence[str] = ()
+    ) -> Iterator[None]:
         """Statements of another program's, as ``upstream``, committed only while the submission is at work.
 
         That is: once a session of the submission's waits for it, or has had some seconds without having to, or at the
-        end of the block; ``then`` are executed just before. Within it the grader can't read. A statement that is
-        refused is the submission's fault: it has changed what the other program writes to.
+        end of the block. Before it commits, it executes ``then``, and another session the statements of ``meanwhile``,
+        each on its own. Within the block the grader can't read. A statement that is refused is the submission's fault:
+        it has changed what the other program writes to.
         """
-        with self._another_program("open_transaction.py", statements=statements, then=list(then)) as (program, said):
+        given = {"statements": list(statements), "then": list(then), "meanwhile": list(meanwhile)}
+        with self._another_program("open_transaction.py", **given) as (program, said):
             yield
             with suppress(OSError):  # it may have committed and ended
                 program.write(b"\n")

@@ -463,6 +463,25 @@ def test_an_open_transaction_is_not_seen_by_a_submission_that_waits_for_nothing(
     assert len(postgres.table("orders")) == 0
 
 
+def test_another_session_writes_while_the_submission_waits_for_an_open_transaction(
+    postgres: Postgres, lab: Lab
+) -> None:
+    postgres.script("load.sql")
+    lab.box.put("work", {"more.sql": b"UPDATE orders SET amount = amount + 1;\nCREATE TABLE copied AS TABLE orders;\n"})
+    with postgres.open_transaction("SELECT FROM orders FOR UPDATE", meanwhile=["INSERT INTO orders VALUES (2, 5)"]):
+        assert postgres.script("more.sql", timeout=20).ok
+    assert sorted(postgres.table("copied").rows) == [(1, Decimal("10.90")), (2, Decimal("5.00"))]
+
+
+def test_a_session_that_the_submission_keeps_waiting_writes_once_it_is_done(postgres: Postgres, lab: Lab) -> None:
+    postgres.script("load.sql")
+    alone = b"BEGIN; LOCK orders IN SHARE ROW EXCLUSIVE MODE; UPDATE orders SET amount = amount + 1; COMMIT;"
+    lab.box.put("work", {"alone.sql": alone})
+    with postgres.open_transaction("SELECT FROM orders FOR UPDATE", meanwhile=["UPDATE orders SET amount = 9"]):
+        assert postgres.script("alone.sql", timeout=30).ok
+    assert postgres.table("orders").rows == ((1, Decimal("9.00")),)
+
+
 def test_an_open_transaction_ends_for_whoever_polls_for_its_end(postgres: Postgres, lab: Lab) -> None:
     postgres.script("load.sql")
     polls = b"""DO $$ BEGIN

@@ -20,7 +20,7 @@ from .world import NEW, OLD, PHASES, WRITERS, Users, World, Write, applied, furn
 
 STEPS = {"expand": "expanded", "backfill": "backfilled", "contract": "contracted"}
 MOST_USERS = 1000  # a transaction
-CRASHES = 2
+CRASHES = 3
 SHOWN = 3
 OPERATION = Operation(
     command="psql --no-psqlrc --quiet -v ON_ERROR_STOP=1 -f expand.sql",
@@ -172,6 +172,28 @@ def killed(lab: Lab, rollout: Rollout) -> dict[str, list[AfterCrash[tuple[list[d
     }
 
 
+@dataclass(frozen=True)
+class Meanwhile:
+    """The users before and after a backfill during which apps wrote."""
+
+    before: Table
+    done: Completed
+    after: Table
+
+
+@scenario
+def meanwhile(lab: Lab, world: World, rollout: Rollout) -> Meanwhile:
+    assert "backfill" in rollout.saved, "the rollout ended before the backfill"
+    postgres = lab.use(Postgres)
+    postgres.restore(rollout.saved["backfill"])
+    before = users(lab)
+    hold = f"SELECT FROM app.users WHERE user_id = {world.held} FOR UPDATE"
+    with postgres.open_transaction(hold, meanwhile=[write.sql() for write in world.during]):
+        done = postgres.script("backfill.sql")
+    lab.note("both versions of the app wrote during the backfill")
+    return Meanwhile(before, done, users(lab))
+
+
 def phase_of(rollout: Rollout, name: str) -> Phase:
     """A phase that was reached, and whose step ended well."""
     assert name in rollout.phases, f"the rollout ended before it was {name}"
@@ -187,11 +209,11 @@ def assert_written(phase: Phase, column: str, when: str) -> None:
     assert not failed, f"{when}, version {version} of the app fails with {failed[0].sql()}: {phase.said[:500]}"
 
 
-def assert_addresses(phase: Phase, column: str, expected: Users, when: str, only: set[int] | None = None) -> None:
+def assert_addresses(table: Table, column: str, expected: Users, when: str, only: set[int] | None = None) -> None:
     wanted = {user: row for user, row in expected.items() if only is None or user in only}
     found = [
         {"user_id": row["user_id"], "address": row[column], "name": row["name"]}
-        for row in phase.users
+        for row in table
         if only is None or row["user_id"] in only
     ]
     rows = [{"user_id": user, "address": address, "name": name} for user, (address, name) in wanted.items()]
@@ -206,7 +228,7 @@ def version_1_works_until_the_contract(rollout: Rollout, world: World) -> None:
         phase = phase_of(rollout, name)
         assert_written(phase, OLD, name)
         own = {made.user_id for made in world.writes[name] if made.column == OLD}
-        assert_addresses(phase, OLD, world.after(name), name, own - overwritten(world, name, NEW))
+        assert_addresses(phase.users, OLD, world.after(name), name, own - overwritten(world, name, NEW))
 
 
 @check("correctness", clauses=["collaboration-protocol/coordinate-schema-changes"])
@@ -215,7 +237,7 @@ def version_2_works_from_the_expansion_on(rollout: Rollout, world: World) -> Non
         phase = phase_of(rollout, name)
         assert_written(phase, NEW, name)
         own = {made.user_id for made in world.writes[name] if made.column == NEW}
-        assert_addresses(phase, NEW, world.after(name), name, own - overwritten(world, name, OLD))
+        assert_addresses(phase.users, NEW, world.after(name), name, own - overwritten(world, name, OLD))
 
 
 def overwritten(world: World, phase: str, column: str) -> set[int]:
@@ -228,14 +250,14 @@ def overwritten(world: World, phase: str, column: str) -> set[int]:
 def version_2_reads_what_version_1_writes(rollout: Rollout, world: World) -> None:
     for name in ("expanded", "backfilled"):
         phase = phase_of(rollout, name)
-        assert_addresses(phase, NEW, world.after(name), name, overwritten(world, name, OLD))
+        assert_addresses(phase.users, NEW, world.after(name), name, overwritten(world, name, OLD))
 
 
 @check("correctness", clauses=["collaboration-protocol/coordinate-schema-changes"])
 def version_1_reads_what_version_2_writes(rollout: Rollout, world: World) -> None:
     for name in ("expanded", "backfilled"):
         phase = phase_of(rollout, name)
-        assert_addresses(phase, OLD, world.after(name), name, overwritten(world, name, NEW))
+        assert_addresses(phase.users, OLD, world.after(name), name, overwritten(world, name, NEW))
 
 
 @check("durability", clauses=["constraints/never-lose-data", "collaboration-protocol/plan-data-migrations"])
@@ -243,7 +265,7 @@ def every_user_is_carried_over(rollout: Rollout, world: World) -> None:
     untouched = set(world.users) - world.touched(*PHASES)
     for name in ("backfilled", "contracted"):
         phase = phase_of(rollout, name)
-        assert_addresses(phase, NEW, world.after(name), name, untouched)
+        assert_addresses(phase.users, NEW, world.after(name), name, untouched)
 
 
 @check("quality", clauses=["constraints/always-validate-data-quality"])
@@ -278,6 +300,19 @@ def what_an_app_changes_gets_a_new_updated_at(rollout: Rollout, world: World) ->
         assert not same, (
             f"{name}: updated_at of users {sorted(same)[:SHOWN]} stays as it was though an app changed them"
         )
+
+
+@check("durability", clauses=["constraints/never-lose-data", "collaboration-protocol/plan-data-migrations"])
+def what_an_app_changes_during_the_backfill_counts(meanwhile: Meanwhile, world: World) -> None:
+    said = "apps wrote during the backfill"
+    must_end_well(meanwhile.done, said)
+    written = {write.user_id for write in world.during}
+    expected = {user: row for user, row in applied(world.after("expanded"), world.during).items() if user in written}
+    for column in (OLD, NEW):
+        assert_addresses(meanwhile.after, column, expected, said, written)
+    old, new = stamps(meanwhile.before), stamps(meanwhile.after)
+    same = [user for user in written if new.get(user) == old[user]]
+    assert not same, f"{said}: updated_at of users {sorted(same)[:SHOWN]} stays as it was though an app changed them"
 
 
 @check("schema_evolution", clauses=["constraints/handle-schema-evolution-gracefully"])
@@ -326,7 +361,7 @@ def the_way_back_loses_nothing(rollout: Rollout, undone: dict[str, Phase], world
             f"back at {name!r}, an address can be given twice"
         )
     # Before the very first step there is no other column.
-    assert_addresses(undone["before"], OLD, expected, "all undone")
+    assert_addresses(undone["before"].users, OLD, expected, "all undone")
     origin, back = rollout.phases["before"], undone["before"]
     assert_same_rows(back.columns, list(origin.columns), COLUMN, why="all undone: the columns of app.users")
     assert back.triggers == origin.triggers, f"all undone, app.users has the triggers {', '.join(back.triggers)}"

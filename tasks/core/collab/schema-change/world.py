@@ -67,11 +67,16 @@ class Write:
 
 @dataclass(frozen=True)
 class World:
-    """The users at first (address and name by id), and the writes of each phase; ``back``: once its step is undone."""
+    """The users at first (address and name by id), and the writes of each phase; ``back``: once its step is undone.
+
+    ``during``: writes while the backfill waits for a user that an app has ``held``.
+    """
 
     users: Users
     writes: dict[str, tuple[Write, ...]]
     back: dict[str, tuple[Write, ...]]
+    held: int
+    during: tuple[Write, ...]
 
     def after(self, phase: str) -> Users:
         """The users once a phase's writes are done."""
@@ -96,7 +101,7 @@ def quoted(text: str) -> str:
 
 def build(seed: int, scale: float = 1.0) -> World:
     draw = random.Random(seed)  # noqa: S311
-    number = max(1200, round(2100 * scale))
+    number = max(1200, round(3200 * scale))
     ids = draw.sample(range(10_000, 99_999), number + 400)
     fresh = iter(ids[number:])
 
@@ -139,10 +144,24 @@ def build(seed: int, scale: float = 1.0) -> World:
         phase: [write for column in WRITERS[phase] for write in some(column)]
         for phase in ("backfilled", "expanded", "before")
     }
+    # In whatever order a backfill takes them, the first 1,000 are done before the user that is held, and some are not.
+    lie, count = ({user: place for place, user in enumerate(order)} for order in (list(users), sorted(users)))
+    left = sorted(set(users) & alive - changed)
+    third = 0.35 * number
+    held = min(left, key=lambda user: max(abs(lie[user] - third), abs(count[user] - third)))
+    early = sorted(left, key=lambda user: max(lie[user], count[user]))[:3]
+    late = sorted(left, key=lambda user: min(lie[user], count[user]))[-3:]
+    during = [
+        Write(column, kind, user, address(user) if kind == "move" else "", "Somebody" if kind == "rename" else "")
+        for some_users in (early, late)
+        for user, column, kind in zip(some_users, (OLD, NEW, NEW), ("move", "move", "rename"), strict=True)
+    ]
     world = World(
         users,
         {phase: tuple(made) for phase, made in writes.items()},
         {phase: tuple(made) for phase, made in back.items()},
+        held,
+        tuple(during),
     )
     addresses = [row[0].lower() for row in applied(world.after("contracted"), sum(world.back.values(), ())).values()]
     assert len(addresses) == len(set(addresses)), "an address is there twice"
