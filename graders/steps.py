@@ -17,11 +17,14 @@ class Step:
     text: str
 
 
+# Of a section's blocks; nobody follows a longer runbook, and reading one takes time that grows with its square.
+MOST_BLOCKS = 1_000
 STARTS_NUMBERED = re.compile(r"\s*(?:step )?\d{1,2}(?:[.):]| \|)", re.IGNORECASE)
 
 
 def steps_in(body: Sequence[Block]) -> Iterator[Step]:
     """The steps in every reading: what is below a heading, items of a list, a paragraph and what follows."""
+    body = body[:MOST_BLOCKS]
     for start, block in enumerate(body):
         if block.kind == "heading":
             following = body[start + 1 :]
