@@ -10,7 +10,7 @@ from graders.check import check, scenario
 from graders.operation import Operation
 from graders.perturbations import AfterCrash, crash_everywhere, must_end_well
 from graders.streams import Message, as_messages, assert_same_sequences, without_repeats
-from graders.tables import assert_same_rows, canonical_rows
+from graders.tables import assert_same_rows, canonical_rows, rows_with
 from harness.engines.aws import HASH_KEYS, Aws, StreamRecord, merging, putting
 from harness.engines.postgres import Postgres
 from harness.errors import SubmissionFault
@@ -18,7 +18,7 @@ from harness.lab import Lab
 from harness.sandboxes._box import Completed
 from harness.tables import Table
 
-from .world import FEW, PORTIONS, RIGHT, SECOND, SOURCE, TARGET, World, event_in, open_streams, put, split
+from .world import FEW, PORTIONS, RARE, RIGHT, SECOND, SOURCE, TARGET, World, event_in, open_streams, put, split
 
 CHANGE = {
     "event_id": "text",
@@ -127,6 +127,14 @@ def empty_answers(lab: Lab, world: World) -> Seen:
 
 
 @scenario
+def rare(lab: Lab, world: World) -> Seen:
+    open_streams(lab, shards=1)
+    put(world, lab, RARE)
+    lab.note("among the records were some that only a lax parser takes, or that hold what PostgreSQL can't keep")
+    return look(lab, consume(lab))
+
+
+@scenario
 def killed(lab: Lab, world: World) -> list[AfterCrash[Seen]]:
     """A first run over a shard that was split, killed on its way, and run again."""
     nothing = Completed(0)
@@ -220,6 +228,20 @@ def a_killed_run_leaves_no_change_untold(killed: list[AfterCrash[Seen]], world: 
 @check("quality", clauses=["constraints/always-validate-data-quality", "constraints/never-lose-data"])
 def records_that_are_no_event_are_kept_with_a_reason(resharded: list[Seen], world: World) -> None:
     assert_rejected(resharded[2], "after all events")
+
+
+@check("durability", clauses=["constraints/never-lose-data"])
+def rare_records_hold_nothing_up(rare: Seen, world: World) -> None:
+    wanted = world.changes([RARE])
+    events = {change["event_id"] for change in wanted}
+    # Whether a rare record was taken for one more event is the next check's.
+    found = rows_with(rare.table("order_changes"), "event_id", events, CHANGE)
+    assert_same_rows(found, wanted, CHANGE, why="with rare records among them")
+
+
+@check("quality", clauses=["constraints/always-validate-data-quality", "constraints/never-lose-data"])
+def rare_records_that_are_no_event_are_put_aside(rare: Seen) -> None:
+    assert_rejected(rare, "the rare records")
 
 
 def assert_rejected(seen: Seen, why: str) -> None:
