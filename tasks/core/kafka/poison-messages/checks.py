@@ -1,4 +1,4 @@
-"""Lets the consumer work lot by lot, kills it everywhere, shuts the dead letters' topic, and cuts the database off."""
+"""Lets the consumer work lot by lot, sends odd ones, kills it, shuts the dead letters' topic, cuts the database off."""
 
 from __future__ import annotations
 
@@ -83,6 +83,26 @@ def all_bad_ones_must_be_there(state: State, why: str) -> None:
     assert not missing, f"{why}: {sum(missing.values())} bad messages aren't in {DEAD}, such as {list(missing)[:2]}"
 
 
+def no_good_one_may_be_there(state: State) -> None:
+    dead = set(map(content, state.dead))
+    good = [content(one.message) for one in state.sent if not one.reason and content(one.message) in dead]
+    assert not good, f"good messages among the dead letters: {len(good)}, such as {good[:2]}"
+
+
+def all_must_say_why_and_where(state: State) -> None:
+    said = Counter(
+        tuple(dict(message.headers).get(f"dead.{name}") for name in ("reason", "partition", "offset"))
+        for message in state.dead
+    )
+    wanted = Counter(
+        (one.reason.encode(), str(place.partition).encode(), str(place.offset).encode())
+        for one, place in zip(state.sent, state.places, strict=True)
+        if one.reason
+    )
+    missing, odd = wanted - said, said.keys() - wanted.keys()
+    assert not missing, f"no dead letter says {list(missing)[:3]}; there are {list(odd)[:3]}"
+
+
 # -- lot by lot -------------------------------------------------------------------------------------------------------
 
 
@@ -115,27 +135,39 @@ def every_bad_message_is_kept_as_it_came(lot_by_lot: State) -> None:
 
 @check("quality", clauses=["responsibilities/data-quality-and-validation"])
 def dead_letters_say_why_and_where(lot_by_lot: State) -> None:
-    said = Counter(
-        tuple(dict(message.headers).get(f"dead.{name}") for name in ("reason", "partition", "offset"))
-        for message in lot_by_lot.dead
-    )
-    wanted = Counter(
-        (one.reason.encode(), str(place.partition).encode(), str(place.offset).encode())
-        for one, place in zip(lot_by_lot.sent, lot_by_lot.places, strict=True)
-        if one.reason
-    )
-    missing, odd = wanted - said, said.keys() - wanted.keys()
-    assert not missing, f"no dead letter says {list(missing)[:3]}; there are {list(odd)[:3]}"
+    all_must_say_why_and_where(lot_by_lot)
 
 
 @check("idempotency", clauses=["streaming-patterns/kafka-consumer"])
 def a_bad_message_is_put_aside_once_and_no_good_one_is(lot_by_lot: State) -> None:
+    no_good_one_may_be_there(lot_by_lot)
     dead = Counter(map(content, lot_by_lot.dead))
-    good = [content(one.message) for one in lot_by_lot.sent if not one.reason and content(one.message) in dead]
-    assert not good, f"good messages among the dead letters: {len(good)}, such as {good[:2]}"
     wanted = Counter(content(one.message) for one in bad(lot_by_lot.sent))
     again = [found for found in wanted if dead[found] > wanted[found]]
     assert not again, f"put aside more than once, without a kill: {len(again)}, such as {again[:2]}"
+
+
+# -- what tools disagree on -------------------------------------------------------------------------------------------
+
+
+@scenario
+def odd_ones(lab: Lab, world: World) -> State:
+    begin(lab)
+    places = send(lab, world.odd)
+    LOADER.works_off_its_lag(lab)
+    lab.note("values that not every parser and no table takes, with good profiles behind them")
+    return observed(lab, world.odd, places)
+
+
+@check("correctness", clauses=["responsibilities/data-quality-and-validation", "expertise-areas/apache-kafka"])
+def odd_values_hold_no_good_profile_up(odd_ones: State) -> None:
+    all_profiles_must_be_there(odd_ones, "behind odd ones")
+    no_good_one_may_be_there(odd_ones)
+
+
+@check("quality", clauses=["responsibilities/data-quality-and-validation"])
+def what_only_a_lax_reader_takes_is_put_aside(odd_ones: State) -> None:
+    all_must_say_why_and_where(odd_ones)
 
 
 # -- killed, refused, cut off -----------------------------------------------------------------------------------------
@@ -211,9 +243,7 @@ def cut_off(lab: Lab, world: World) -> State:
 
 @check("quality", clauses=["responsibilities/data-quality-and-validation", "constraints/never-lose-data"])
 def a_database_that_is_away_makes_no_dead_letters(cut_off: State) -> None:
-    dead = set(map(content, cut_off.dead))
-    good = [content(one.message) for one in cut_off.sent if not one.reason and content(one.message) in dead]
-    assert not good, f"good messages among the dead letters: {len(good)}, such as {good[:2]}"
+    no_good_one_may_be_there(cut_off)
     all_profiles_must_be_there(cut_off, "after the database had ended its sessions")
 
 

@@ -1,4 +1,4 @@
-"""Profiles among messages that are bad in different ways, in three lots that follow each other."""
+"""Profiles among messages that are bad in different ways, in three lots that follow each other; and one of odd ones."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from harness.lab import Lab
 
 TOPIC, DEAD, GROUP, PARTITIONS = "crm.profiles", "crm.profiles.dead", "profile-loader", 3
 LOTS, CUSTOMERS = 3, 24
-# Of no concern to the table, in a field that it doesn't have.
-ODD = {"note": "\0 \ud800", "points": 2**70}
+# Of no concern to the table, in fields that it doesn't have.
+HARMLESS = {"note": "\0 \ud800", "points": 2**70}
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class World:
+    """``odd``: what tools disagree on, with good profiles behind it; only the scenario of that sends it."""
+
     lots: tuple[tuple[Sent, ...], ...]
+    odd: tuple[Sent, ...]
 
     def sent(self, lots: int = LOTS) -> list[Sent]:
         return [sent for lot in self.lots[:lots] for sent in lot]
@@ -70,7 +73,7 @@ def build(seed: int, scale: float = 1.0) -> World:
         place = draw.randrange(PARTITIONS) if customer is None else int(customer[1:]) % PARTITIONS
         return Message(key, value, headers, partition=place)
 
-    def good(customer: str, version: int, more: dict[str, object]) -> Sent:
+    def good(customer: str, version: int, **more: object) -> Sent:
         made = fields(customer, version)
         email, segment = made["email"], str(made["segment"])
         if email is None and draw.random() < 0.5:
@@ -84,8 +87,6 @@ def build(seed: int, scale: float = 1.0) -> World:
     def rotten(customer: str) -> list[Sent]:
         made = fields(customer, 99)
         whole = json.dumps(made).encode()
-        # Other encodings of good profiles: a reader that guesses or mends them takes them for good ones.
-        foreign = json.dumps(made | {"email": "zoë@post.example"}, ensure_ascii=False)
         unreadable = [b"\xff\xfe\x00" + whole, whole[:-7], b"", None, b"[1, 2]", b"null", whole + whole]
         invalid: list[dict[str, object]] = [
             {name: value for name, value in made.items() if name != "version"},
@@ -94,28 +95,14 @@ def build(seed: int, scale: float = 1.0) -> World:
             made | {"version": str(made["version"])},
             made | {"version": 1.5},
             made | {"version": 0},
-            made | {"version": 10**20},
             made | {"segment": "shiny"},
             made | {"email": 7},
             made | {"customer_id": f"{customer}0"},
         ]
-        # What Python's JSON lets pass and PostgreSQL or Python stumbles over later.
-        stumbling: list[dict[str, object]] = [
-            made | {"email": "zo\0@post.example"},
-            made | {"email": "zo\ud800@post.example"},
-            made | {"customer_id": f"{customer}\ud800"},
-            made | {"version": 2**31},
-            made | {"segment": ["business"]},
-        ]
-        no_number = float(draw.choice(("nan", "inf", "-inf")))
         # No headers at all, and a key that is no text.
         odd = dataclasses.replace(message(customer, whole), key=b"\xff" + customer.encode(), headers=())
         return [
-            Sent(message(customer, foreign.encode("utf-16")), "unreadable"),
-            Sent(message(customer, foreign.encode("latin-1")), "unreadable"),
-            Sent(message(customer, json.dumps(made | {"score": no_number}).encode()), "unreadable"),
             Sent(odd, "invalid"),
-            *(Sent(message(customer, json.dumps(value).encode()), "invalid") for value in stumbling),
             Sent(message(customer, json.dumps(made | {"version": True}).encode()), "invalid"),
             *(Sent(message(customer, value), "unreadable") for value in draw.sample(unreadable, 5)),
             *(Sent(message(customer, json.dumps(value).encode()), "invalid") for value in draw.sample(invalid, 6)),
@@ -123,17 +110,41 @@ def build(seed: int, scale: float = 1.0) -> World:
             Sent(message(None, b"\xff"), "no_key"),
         ]
 
+    def disputed(customer: str) -> list[tuple[str, bytes]]:
+        """Why each is bad, and its value. Whoever takes one with version 1 writes the good one behind over it."""
+        made = fields(customer, 1)
+        # Other encodings of good profiles: a reader that guesses or mends them takes them for good ones.
+        foreign = json.dumps(made | {"email": "zoë@post.example"}, ensure_ascii=False)
+        unreadable = [foreign.encode("utf-16"), foreign.encode("latin-1")]
+        # Python's JSON lets these pass...
+        unreadable += [json.dumps(made | {"score": float(name)}).encode() for name in ("nan", "inf", "-inf")]
+        # ... and these, that PostgreSQL or Python stumbles over later.
+        invalid: list[dict[str, object]] = [
+            made | {"email": "zo\0@post.example"},
+            made | {"email": "zo\ud800@post.example"},
+            made | {"customer_id": f"{customer}\ud800"},
+            made | {"version": 2**31},
+            made | {"version": 10**20},
+            made | {"segment": ["business"]},
+        ]
+        return [
+            *(("unreadable", value) for value in unreadable),
+            *(("invalid", json.dumps(value).encode()) for value in invalid),
+        ]
+
     lots = []
     for place in range(LOTS):
-        # The profile that stays.
-        odd = next(customer for customer in customers if versions[customer][place] == max(versions[customer]))
-        lot = [good(customer, versions[customer][place], ODD if customer == odd else {}) for customer in customers]
+        lot = [good(customer, versions[customer][place]) for customer in customers]
         lot += rotten(draw.choice(customers))
         draw.shuffle(lot)
         # The last of a partition is bad: whoever doesn't commit what was put aside keeps a lag.
         lot.append(lot.pop(next(number for number, sent in enumerate(lot) if sent.reason)))
         lots.append(tuple(lot))
-    return World(tuple(lots))
+    odd = [Sent(message(customer, value), reason) for customer in customers[:3] for reason, value in disputed(customer)]
+    draw.shuffle(odd)
+    odd += [good(customer, draw.randrange(2, 50), **HARMLESS) for customer in customers[:6]]
+    odd += [good(customer, draw.randrange(2, 50)) for customer in customers[6:]]
+    return World(tuple(lots), tuple(odd))
 
 
 def send(lab: Lab, lot: Iterable[Sent]) -> list[Message]:
