@@ -280,7 +280,9 @@ def test_no_kill_loses_a_finished_trial(tmp_path):
             finished = int(process.stdout.readline())
         select.select([process.stdout], [], [], moments.random() * 0.004)
         process.kill()
-        told = process.communicate()[0].split()
+        # Not communicate(), which passes over what readline() has taken off the pipe already.
+        told = process.stdout.read().split()
+        process.communicate()
         finished = int(told[-1]) if told else finished
         attempts = sorted(attempt for _, attempt in run.finished())
         # The child may have died between the record and its word; the record counts.
