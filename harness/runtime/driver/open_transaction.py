@@ -37,6 +37,8 @@ def write(account: dict[str, str], statements: list[str], errors: list[Exception
     """Execute each statement in a transaction of its own, up to the first error."""
     import psycopg2
 
+    if not statements:
+        return
     try:
         with contextlib.closing(psycopg2.connect(**account, options=OPTIONS)) as link, link.cursor() as cursor:
             link.autocommit = True

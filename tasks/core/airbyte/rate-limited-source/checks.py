@@ -32,6 +32,8 @@ REPEATED = 100  # shipments that may be read again after a kill: two months'
 LIFETIME = 2  # seconds: of a token
 # Seconds of a Retry-After. The second is longer than who doesn't read it waits by the kit's own choice.
 WAIT, LONG_WAIT = 1, 12
+# The shipments that are looked at once a sync has gone wrong and the next one well.
+AFTERWARDS = ("plain", "closing", "newest", "changed", "new")
 READ_AGAIN = datetime.timedelta(days=14)  # that a sync may look back
 # Of an outage: the CDK goes on with other windows when one has failed, so that an endless one takes minutes.
 REFUSALS, OUTAGE_TIME = 7, 150.0
@@ -293,8 +295,7 @@ def syncing_again_changes_nothing(history: History, world: World) -> None:
 def a_sync_that_is_killed_loses_nothing(killed: Sequence[AfterCrash[Resumed]], world: World) -> None:
     for crash in killed:
         why = f"killed after request {crash.after} of {crash.of}; the source moved on; synced again"
-        groups = ("plain", "closing", "newest", "changed", "new")
-        assert_shipments(crash.seen.shipments, world, LATER, groups, why)
+        assert_shipments(crash.seen.shipments, world, LATER, AFTERWARDS, why)
 
 
 @check("scale", clauses=["constraints/test-with-production-like-volumes", "responsibilities/performance-optimization"])
@@ -333,23 +334,21 @@ def a_token_that_expires_is_renewed(expiring: Sync, world: World) -> None:
 
 @check("durability", clauses=["constraints/never-lose-data", "constraints/always-validate-data-quality"])
 def an_outage_is_no_success_and_loses_nothing(outage: tuple[Sync, Sync], world: World) -> None:
-    during, after = outage
-    if during.ended.succeeded:
-        why = f"{REFUSALS} requests got a 503, and the sync ended as a success"
-        assert_none_missing(during, world, why)
-    after.must_succeed("the sync after the outage")
-    groups = ("plain", "closing", "newest", "changed", "new")
-    assert_shipments(after.shipments, world, LATER, groups, "after an outage and another sync")
+    assert_nothing_is_lost(outage, world, f"{REFUSALS} requests got a 503")
 
 
 @check("durability", clauses=["constraints/never-lose-data", "constraints/always-validate-data-quality"])
 def a_page_token_that_expires_loses_nothing(expired: tuple[Sync, Sync], world: World) -> None:
-    during, after = expired
+    assert_nothing_is_lost(expired, world, "a page token had expired")
+
+
+def assert_nothing_is_lost(syncs: tuple[Sync, Sync], world: World, fault: str) -> None:
+    """The sync that met the fault is no success or complete, and nothing is missing after the next one."""
+    during, after = syncs
     if during.ended.succeeded:
-        assert_none_missing(during, world, "a page token had expired, and the sync ended as a success")
-    after.must_succeed("the sync after the one in which a page token had expired")
-    groups = ("plain", "closing", "newest", "changed", "new")
-    assert_shipments(after.shipments, world, LATER, groups, "after a page token had expired, and another sync")
+        assert_none_missing(during, world, f"{fault}, and the sync ended as a success")
+    after.must_succeed(f"the sync after the one in which {fault}")
+    assert_shipments(after.shipments, world, LATER, AFTERWARDS, f"{fault}, and it was synced again")
 
 
 @check("correctness", clauses=["constraints/always-validate-data-quality"])

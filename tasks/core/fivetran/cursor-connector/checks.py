@@ -34,6 +34,8 @@ ORDER_WITHOUT_NOTE = {name: kind for name, kind in ORDER.items() if name != "not
 TYPES = {"total": "DECIMAL(12,2)", "updated_at": "TIMESTAMP WITH TIME ZONE"}
 KILLS = 5
 REPEATED = 5  # pages that may be read again after a kill
+# The orders that are looked at once a sync has gone wrong and the next one well.
+AFTERWARDS = ("plain", "imported", "newest", "changed", "new")
 OUTAGE_TIME = 150.0  # seconds: whoever waits for longer than the API's hiccups last is stopped
 OPERATION = Operation(
     command="fivetran debug --configuration $DATA/configuration.json",
@@ -266,8 +268,7 @@ def a_sync_that_is_killed_between_pages_loses_nothing(killed: list[AfterCrash[Re
     for crash in killed:
         why = f"killed after page {crash.after} of {crash.of}; the source moved on; synced again"
         assert crash.seen.table is not None, f"{why}: there is no table orders"
-        groups = ("plain", "imported", "newest", "changed", "new")
-        assert_live(crash.seen.table, world, LATER, groups, why)
+        assert_live(crash.seen.table, world, LATER, AFTERWARDS, why)
 
 
 @check("scale", clauses=["constraints/test-with-production-like-volumes", "responsibilities/performance-optimization"])
@@ -354,8 +355,7 @@ def hiccups_are_waited_for(hiccups: Sync, world: World) -> None:
 def an_outage_is_no_success_and_loses_nothing(outage: tuple[Sync, Sync], world: World) -> None:
     during, after = outage
     assert not during.done.ok, "the API was down from the third page on, but the sync ended as a success"
-    groups = ("plain", "imported", "newest", "changed", "new")
-    assert_live(after.orders, world, LATER, groups, "after an outage and another sync")
+    assert_live(after.orders, world, LATER, AFTERWARDS, "after an outage and another sync")
 
 
 @check("durability", clauses=["constraints/never-lose-data", "constraints/always-validate-data-quality"])
@@ -364,8 +364,7 @@ def a_page_token_that_expires_loses_nothing(expired: tuple[Sync, Sync], world: W
     if during.done.ok:
         why = "the third page's token had expired, and the sync ended as a success"
         assert_same_rows(during.live, world.live(FIRST), ORDER, why=why)
-    groups = ("plain", "imported", "newest", "changed", "new")
-    assert_live(after.orders, world, LATER, groups, "after a page token had expired, and another sync")
+    assert_live(after.orders, world, LATER, AFTERWARDS, "after a page token had expired, and another sync")
 
 
 @check(

@@ -110,8 +110,8 @@ def build(seed: int, scale: float = 1.0) -> World:
             Sent(message(None, b"\xff"), "no_key"),
         ]
 
-    def disputed(customer: str) -> list[tuple[str, bytes]]:
-        """Why each is bad, and its value. Whoever takes one with version 1 writes the good one behind over it."""
+    def disputed(customer: str) -> list[Sent]:
+        """Whoever takes one with version 1 writes the good one behind over it."""
         made = fields(customer, 1)
         # Other encodings of good profiles: a reader that guesses or mends them takes them for good ones.
         foreign = json.dumps(made | {"email": "zoë@post.example"}, ensure_ascii=False)
@@ -128,8 +128,8 @@ def build(seed: int, scale: float = 1.0) -> World:
             made | {"segment": ["business"]},
         ]
         return [
-            *(("unreadable", value) for value in unreadable),
-            *(("invalid", json.dumps(value).encode()) for value in invalid),
+            *(Sent(message(customer, value), "unreadable") for value in unreadable),
+            *(Sent(message(customer, json.dumps(value).encode()), "invalid") for value in invalid),
         ]
 
     lots = []
@@ -140,7 +140,7 @@ def build(seed: int, scale: float = 1.0) -> World:
         # The last of a partition is bad: whoever doesn't commit what was put aside keeps a lag.
         lot.append(lot.pop(next(number for number, sent in enumerate(lot) if sent.reason)))
         lots.append(tuple(lot))
-    odd = [Sent(message(customer, value), reason) for customer in customers[:3] for reason, value in disputed(customer)]
+    odd = [sent for customer in customers[:3] for sent in disputed(customer)]
     draw.shuffle(odd)
     odd += [good(customer, draw.randrange(2, 50), **HARMLESS) for customer in customers[:6]]
     odd += [good(customer, draw.randrange(2, 50)) for customer in customers[6:]]
