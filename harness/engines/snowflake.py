@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 from harness.engines._duckdb_file import DuckDBFile
@@ -9,6 +10,8 @@ from harness.sandboxes._box import Box, Completed
 from harness.tables import Table
 
 FOLDER, SCRIPTS = ".snowflake", "snowflake_calls"
+# Names an account of the user's own, in place of the emulated one.
+ACCOUNT = "BENCH_SNOWFLAKE_ACCOUNT"
 
 
 class Snowflake(DuckDBFile):
@@ -28,7 +31,7 @@ class Snowflake(DuckDBFile):
         "fakesnow 0.12: the connector's interface, Snowflake's SQL translated to DuckDB 2.0 in the submission's own "
         "process; transactions, MERGE, keys and names corrected to Snowflake's rules, what would be misread (streams, "
         "tasks, time travel, procedures, unload, …) refused with an error that says so. One process at a time; no "
-        "warehouses, roles or grants."
+        f"warehouses, roles or grants. {ACCOUNT} names a real account."
     )
     ACCOUNT: ClassVar[dict[str, str]] = {
         "ACCOUNT": "shop-eu1",
@@ -39,6 +42,14 @@ class Snowflake(DuckDBFile):
         "DATABASE": "SHOP",
         "SCHEMA": "PUBLIC",
     }
+
+    @classmethod
+    def at(cls, box: Box) -> Snowflake:
+        if not os.environ.get(ACCOUNT):
+            return cls(box)
+        from harness.engines._snowflake_account import SnowflakeAccount
+
+        return SnowflakeAccount(box)
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
@@ -61,6 +72,15 @@ class Snowflake(DuckDBFile):
     def table(self, name: str) -> Table:
         """All rows of a table, schema-qualified; the schema is that of the connection if none is named."""
         return self.query(f"SELECT * FROM {name if '.' in name else self.ACCOUNT['SCHEMA'] + '.' + name}", name)
+
+    # -- states -------------------------------------------------------------------------------------------------
+
+    def save(self) -> str:
+        """Keep what of the account lies outside the work folder; of the emulated one nothing does. Returns its name."""
+        return ""
+
+    def restore(self, name: str) -> None:
+        """Bring that back; what lies in the work folder is the caller's to put there."""
 
 
 ENGINE = Snowflake

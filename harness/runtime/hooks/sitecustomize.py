@@ -8,6 +8,8 @@ import sys
 HOOKS = {
     "duckdb": ("duckdb_statements", "STATEMENT_LOG"),
     "emulated_snowflake.account": ("snowflake_statements", "SNOWFLAKE_STATEMENT_LOG"),
+    "snowflake.connector": ("snowflake_address", "SNOWFLAKE_HOST"),
+    "snowflake.connector.cursor": ("snowflake_account", "SNOWFLAKE_ACCOUNT_LOG"),
     "py4j.java_gateway": ("spark_writes", "OTHER_WRITER"),
 }
 

@@ -126,10 +126,13 @@ def killed(lab: Lab, world: World) -> list[AfterCrash[Rows]]:
         account = lab.box.collect("work", ACCOUNT)
     except SubmissionError as error:
         raise SubmissionFault(f"after batch {FIRST}, {error}") from None
+    snowflake = lab.use(Snowflake)
+    saved = snowflake.save()
 
     def prepare() -> None:
         lab.fresh()
         lab.box.put("work", account)
+        snowflake.restore(saved)
         deliver(world, lab, SECOND)
 
     def observe() -> Rows:
@@ -141,7 +144,6 @@ def killed(lab: Lab, world: World) -> list[AfterCrash[Rows]]:
                 found[name] = []
         return found
 
-    snowflake = lab.use(Snowflake)
     return crash_everywhere(lab, snowflake, prepare=prepare, act=lambda: load(lab, SECOND), observe=observe, most=11)
 
 
