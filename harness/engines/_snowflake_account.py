@@ -69,9 +69,9 @@ class SnowflakeAccount(Snowflake):
         raise UsageError(f"what lies at an account isn't exported: {self.name}", f"unset {ACCOUNT}")
 
     def close(self) -> None:
-        # What was made there costs its owner money. A box that is lost can't remove it.
-        with suppress(InfrastructureError, UsageError):
-            self._execute(*(f"DROP DATABASE IF EXISTS {name}" for name in self._made))
+        if self._made:  # it costs its owner money; a box that is lost can't remove it
+            with suppress(InfrastructureError, UsageError):
+                self._execute(*(f"DROP DATABASE IF EXISTS {name}" for name in self._made))
 
     # -- states -------------------------------------------------------------------------------------------------
 
@@ -87,9 +87,9 @@ class SnowflakeAccount(Snowflake):
         self._make(self._database, f"CLONE {name}")
 
     def _make(self, name: str, source: str = "") -> None:
+        self._execute(f"CREATE OR REPLACE TRANSIENT DATABASE {name} {source} {PASSING}")
         if name not in self._made:
             self._made.append(name)
-        self._execute(f"CREATE OR REPLACE TRANSIENT DATABASE {name} {source} {PASSING}")
 
     # -- crash points -------------------------------------------------------------------------------------------
 
