@@ -7,17 +7,17 @@ import secrets
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from harness.engines._reading import READING_TIME
-from harness.engines.snowflake import ACCOUNT, Snowflake
-from harness.errors import InfrastructureError, SubmissionFault, UsageError
+from harness.engines._reading import read
+from harness.engines.snowflake import EXTERNAL, Snowflake
+from harness.errors import InfrastructureError, UsageError
 from harness.sandboxes._box import Box, Completed
 from harness.tables import Table
 
 READER = "snowflake_reader"
-# The caller's own, in the words of Snowflake's tools.
-LOGIN = ("USER", "PASSWORD", "ROLE", "WAREHOUSE")
+# The caller's own.
+LOGIN = ("user", "password", "role", "warehouse")
 # Where the account isn't at the address that its name tells.
-ADDRESS = ("HOST", "PORT", "PROTOCOL")
+ADDRESS = ("host", "port", "protocol")
 WRITING_TIME = 300.0  # seconds: a warehouse may have to be resumed
 # Nothing is to be kept of it, nor paid for: no time travel, no fail-safe.
 PASSING = "DATA_RETENTION_TIME_IN_DAYS = 0"
@@ -26,6 +26,7 @@ PASSING = "DATA_RETENTION_TIME_IN_DAYS = 0"
 class SnowflakeAccount(Snowflake):
     """The submission's database is made when the box opens, and dropped when it closes."""
 
+    # The views once more by themselves: where the emulation stands for an account, its tables are without them.
     LISTING: ClassVar[str] = """
         SELECT lower(table_schema || '.' || table_name) FROM information_schema.tables
         WHERE table_schema <> 'INFORMATION_SCHEMA'
@@ -36,8 +37,18 @@ class SnowflakeAccount(Snowflake):
 
     def __init__(self, box: Box) -> None:
         super().__init__(box)
-        self._account = os.environ[ACCOUNT]
+        own = {name: os.environ[variable(name)] for name in (*LOGIN, *ADDRESS) if os.environ.get(variable(name))}
+        if missing := [variable(name) for name in LOGIN if name not in own]:
+            problem = f"{EXTERNAL} names an account, but {', '.join(missing)} isn't set"
+            raise UsageError(problem, "set it, or unset both")
         self._database = f"BENCH_{secrets.token_hex(8)}".upper()
+        # In the connector's words.
+        self._login = {
+            **own,
+            "account": os.environ[EXTERNAL],
+            "database": self._database,
+            "schema": self.ACCOUNT["SCHEMA"],
+        }
         self._made: list[str] = []
 
     def start(self) -> None:
@@ -46,27 +57,17 @@ class SnowflakeAccount(Snowflake):
         self._make(self._database)
 
     def variables(self) -> dict[str, str]:
-        missing = [f"SNOWFLAKE_{name}" for name in LOGIN if not os.environ.get(f"SNOWFLAKE_{name}")]
-        if missing:
-            raise UsageError(f"{ACCOUNT} names an account, but {', '.join(missing)} isn't set", "set it, or unset both")
-        given = {name: os.environ.get(name, "") for name in (f"SNOWFLAKE_{part}" for part in (*LOGIN, *ADDRESS))}
-        place = {"ACCOUNT": self._account, "DATABASE": self._database, "SCHEMA": self.ACCOUNT["SCHEMA"]}
-        own = {name: value for name, value in given.items() if value}
-        return own | {f"SNOWFLAKE_{name}": value for name, value in place.items()} | {"PYTHONPATH": self._hooks.folder}
+        return {variable(name): value for name, value in self._login.items()} | {"PYTHONPATH": self._hooks.folder}
 
     def run(self, script: str, *arguments: str, timeout: float) -> Completed:
         return self.box.run(["python", script, *arguments], timeout=timeout)
 
     def query(self, sql: str, name: str = "result") -> Table:
-        done = self._call("snowflake_query", READING_TIME, sql=sql)
-        if done is None:
-            raise SubmissionFault(f"{name} can't be read in {READING_TIME:.0f} s and the box's memory")
-        if "error" in done:
-            raise SubmissionFault(f"{name} can't be read: {done['error']}")
-        return Table.decoded(name, done)
+        done = read(self.box, READER, "snowflake_query", name, login=self._login, sql=sql)
+        return Table.decoded(name, self._let_in(done))
 
     def dump(self) -> dict[str, bytes]:
-        raise UsageError(f"what lies at an account isn't exported: {self.name}", f"unset {ACCOUNT}")
+        raise UsageError(f"what lies at an account isn't exported: {self.name}", f"unset {EXTERNAL}")
 
     def close(self) -> None:
         if self._made:  # it costs its owner money; a box that is lost can't remove it
@@ -97,7 +98,8 @@ class SnowflakeAccount(Snowflake):
         # One that was killed has left its transaction open, with its locks; the account would wait for hours.
         file = f"{self._hooks.log}.sessions"
         sessions = self.box.run(["cat", file], role="driver").stdout.split()
-        self._trusted("snowflake_abort", sessions=sessions)
+        if sessions:
+            self._trusted("snowflake_abort", sessions=sessions)
         self.box.run(["rm", "-f", "--", file])
         return super().stop_counting()
 
@@ -107,26 +109,23 @@ class SnowflakeAccount(Snowflake):
         self._trusted("snowflake_execute", statements=list(statements))
 
     def _trusted(self, function: str, **arguments: Any) -> None:
-        done = self._call(function, WRITING_TIME, **arguments)
-        if done is None:
+        arguments["login"] = self._login
+        done = self.box.call(READER, function, arguments, role="driver", timeout=WRITING_TIME).result
+        if not isinstance(done, dict):
             raise InfrastructureError("engine", "Snowflake didn't come to an end with a statement of the grader's")
-        if "error" in done:
+        if "error" in self._let_in(done):
             raise InfrastructureError("engine", f"Snowflake refused a statement of the grader's: {done['error']}")
 
-    def _call(self, function: str, timeout: float, **arguments: Any) -> dict[str, Any] | None:
-        """None: it took too long, or more memory than there is."""
-        arguments["login"] = {
-            name.removeprefix("SNOWFLAKE_").lower(): value
-            for name, value in self.variables().items()
-            if name.startswith("SNOWFLAKE_")
-        }
-        done = self.box.call(READER, function, arguments, role="driver", timeout=timeout).result
-        if not isinstance(done, dict):
-            return None
+    def _let_in(self, done: dict[str, Any]) -> dict[str, Any]:
         if "unreachable" in done:
             raise UsageError(
-                f"{ACCOUNT}: {self._account} doesn't let the grader in: {done['unreachable']}",
+                f"{EXTERNAL}: {self._login['account']} doesn't let the grader in: {done['unreachable']}",
                 "see to its user, password, role and warehouse; boxes have no network, so use --sandbox embedded (for "
                 "our own solutions only), or unset it",
             )
         return done
+
+
+def variable(name: str) -> str:
+    """The variable by which Snowflake's tools are told what the connector calls ``name``."""
+    return f"SNOWFLAKE_{name.upper()}"

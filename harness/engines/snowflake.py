@@ -11,7 +11,7 @@ from harness.tables import Table
 
 FOLDER, SCRIPTS = ".snowflake", "snowflake_calls"
 # Names an account of the user's own, in place of the emulated one.
-ACCOUNT = "BENCH_SNOWFLAKE_ACCOUNT"
+EXTERNAL = "BENCH_SNOWFLAKE_ACCOUNT"
 
 
 class Snowflake(DuckDBFile):
@@ -31,7 +31,7 @@ class Snowflake(DuckDBFile):
         "fakesnow 0.12: the connector's interface, Snowflake's SQL translated to DuckDB 2.0 in the submission's own "
         "process; transactions, MERGE, keys and names corrected to Snowflake's rules, what would be misread (streams, "
         "tasks, time travel, procedures, unload, …) refused with an error that says so. One process at a time; no "
-        f"warehouses, roles or grants. {ACCOUNT} names a real account."
+        f"warehouses, roles or grants. {EXTERNAL} names a real account."
     )
     ACCOUNT: ClassVar[dict[str, str]] = {
         "ACCOUNT": "shop-eu1",
@@ -45,7 +45,7 @@ class Snowflake(DuckDBFile):
 
     @classmethod
     def at(cls, box: Box) -> Snowflake:
-        if not os.environ.get(ACCOUNT):
+        if not os.environ.get(EXTERNAL):
             return cls(box)
         from harness.engines._snowflake_account import SnowflakeAccount
 

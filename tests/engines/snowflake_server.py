@@ -71,7 +71,7 @@ def make(name, source):
 
 def run(cursor, text):
     answer = transforms.SUCCESS_NOP.copy()
-    if found := MAKE.fullmatch(text.strip()):
+    if found := MAKE.fullmatch(text):
         make(*found.groups())
     elif found := DROP.fullmatch(text):
         drop(found[1])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from graders.grade import grade
-from harness.engines.snowflake import ACCOUNT, Snowflake
+from harness.engines.snowflake import EXTERNAL, Snowflake
 from harness.errors import SubmissionFault, UsageError
 from harness.grading import suite_contract
 from harness.lab import Lab
@@ -67,7 +67,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
             address = {"SNOWFLAKE_HOST": "127.0.0.1", "SNOWFLAKE_PORT": port, "SNOWFLAKE_PROTOCOL": "http"}
             login = {"SNOWFLAKE_USER": "GRADER", "SNOWFLAKE_PASSWORD": "a token"}
             rights = {"SNOWFLAKE_ROLE": "BENCH", "SNOWFLAKE_WAREHOUSE": "SMALL"}
-            yield Account(folder, {ACCOUNT: "own", **login, **rights, **address})
+            yield Account(folder, {EXTERNAL: "own", **login, **rights, **address})
         finally:
             server.kill()
 

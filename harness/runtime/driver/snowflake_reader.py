@@ -65,4 +65,4 @@ def snowflake_abort(login: dict, sessions: list[str]) -> dict:
                 cursor.execute(f"SELECT SYSTEM$ABORT_TRANSACTION({int(transaction['id'])})")
         return {}
 
-    return told(login, abort) if sessions else {}
+    return told(login, abort)
